@@ -1,0 +1,28 @@
+"""Multi-Head Encoding: output heads for networks that predict one of very many labels."""
+
+from mhe_nmt.codec import LabelCodec, balanced_radices
+from mhe_nmt.heads import (
+    HEADS,
+    CascadeHead,
+    HeadOutput,
+    OneHotHead,
+    OutputHead,
+    ProductHead,
+    SamplingHead,
+    build_head,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HEADS",
+    "CascadeHead",
+    "HeadOutput",
+    "LabelCodec",
+    "OneHotHead",
+    "OutputHead",
+    "ProductHead",
+    "SamplingHead",
+    "balanced_radices",
+    "build_head",
+]

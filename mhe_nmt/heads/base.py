@@ -1,0 +1,243 @@
+"""The contract of every output head: one set of verbs, whatever the factorisation behind them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mhe_nmt.codec import LabelCodec, check_labels
+
+
+class HeadOutput(NamedTuple):
+    """What ``head(features, target)`` returns, each of ``target``'s shape, in nats, float32 (or float64).
+
+    Attributes:
+        nll: ``-log P(target | features)``; 0 where the target is ``ignore_index``.
+        smooth: the label-smoothing term ``-sum_y log P(y | features)`` over the ``V`` used labels, or the
+            substitute that the head's docstring names; 0 where the target is ``ignore_index``.
+    """
+
+    nll: Tensor
+    smooth: Tensor
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """``tensor`` in float32, or in float64 if it is that already: log-softmax is never taken in half."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+class OutputHead(nn.Module, ABC):
+    """Output layer over ``V`` labels with the verbs of :class:`torch.nn.AdaptiveLogSoftmaxWithLoss` and more.
+
+    ``features`` have any leading shape ``(…, d)`` and any floating dtype; scores come out in float32 (float64
+    for float64 features) as natural logarithms. Under autocast the matrix products run in the autocast dtype.
+
+    Args:
+        in_features: ``d``.
+        num_labels: ``V``, at least 2.
+        ignore_index: target value that is ignored: its loss is 0 and it gets no gradient.
+        label_smoothing: epsilon in ``[0, 1)``, used by :meth:`loss` only.
+
+    Raises:
+        ValueError: for an option out of range, in one sentence that names it.
+    """
+
+    def __init__(
+        self, in_features: int, num_labels: int, *, ignore_index: int = -100, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        if in_features < 1:
+            raise ValueError(f"in_features must be at least 1, got {in_features}")
+        if num_labels < 2:
+            raise ValueError(f"num_labels must be at least 2, got {num_labels}")
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+        self.in_features = int(in_features)
+        self.num_labels = int(num_labels)
+        self.ignore_index = int(ignore_index)
+        self.label_smoothing = float(label_smoothing)
+
+    # What a head implements: all on 2-d features (N, d).
+
+    @abstractmethod
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew; tied parameters are left alone."""
+
+    @abstractmethod
+    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        """Loss terms of ``(N, d)`` features and ``(N,)`` targets without ignored positions."""
+
+    @abstractmethod
+    def _log_prob(self, features: Tensor) -> Tensor:
+        """``(N, d)`` to ``(N, V)``."""
+
+    @abstractmethod
+    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+        """``(N, d)`` and ``(N, K)`` to ``(N, K)``."""
+
+    @abstractmethod
+    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """``(N, d)`` to ``(N, k)`` twice."""
+
+    # What a caller uses.
+
+    def forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        """Per-position loss terms.
+
+        Args:
+            features: ``(…, d)``.
+            target: ``(…)`` int64 labels, or ``ignore_index``.
+
+        Raises:
+            ValueError: if the shapes do not fit, or (on CPU) if a target is not a label.
+        """
+        self._check_features(features)
+        if target.shape != features.shape[:-1]:
+            raise ValueError(
+                f"target must have the leading shape of features, {tuple(features.shape[:-1])}, "
+                f"got {tuple(target.shape)}"
+            )
+        rows, labels = features.reshape(-1, self.in_features), target.reshape(-1)
+        keep = labels != self.ignore_index
+        if not bool(keep.all()):
+            index = keep.nonzero().squeeze(-1)
+            labels = labels.index_select(0, index)
+            check_labels(labels, self.num_labels)
+            kept = self._forward(rows.index_select(0, index), labels)
+            zeros = kept.nll.new_zeros(len(keep))
+            nll, smooth = zeros.index_copy(0, index, kept.nll), zeros.index_copy(0, index, kept.smooth)
+        else:
+            check_labels(labels, self.num_labels)
+            nll, smooth = self._forward(rows, labels)
+        return HeadOutput(nll.view(target.shape), smooth.view(target.shape))
+
+    def loss(self, features: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        """Label-smoothed cross entropy, ``(1 - eps) * nll + eps / V * smooth``, as ``F.cross_entropy``.
+
+        Args:
+            features: ``(…, d)``.
+            target: ``(…)`` int64.
+            reduction: ``"mean"`` over the positions that are not ignored, ``"sum"`` or ``"none"``.
+        """
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+        nll, smooth = self(features, target)
+        losses = nll
+        if self.label_smoothing:
+            losses = (1 - self.label_smoothing) * nll + self.label_smoothing / self.num_labels * smooth
+        if reduction == "none":
+            return losses
+        if reduction == "sum":
+            return losses.sum()
+        return losses.sum() / (target != self.ignore_index).sum()
+
+    def log_prob(self, features: Tensor) -> Tensor:
+        """Normalised log-probabilities of all labels, ``(…, d)`` to ``(…, V)``: dense, slow, right."""
+        self._check_features(features)
+        scores = self._log_prob(features.reshape(-1, self.in_features))
+        return scores.view(*features.shape[:-1], self.num_labels)
+
+    def score(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Log-probabilities of the given labels: ``(…, d)`` and ``(…, K)`` int64 to ``(…, K)``.
+
+        This is equivalent to ``self.log_prob(features).gather(-1, labels)``, but cheaper where it can be.
+
+        Raises:
+            ValueError: if the shapes do not fit, or (on CPU) if a label is outside ``[0, V)``.
+        """
+        self._check_features(features)
+        if labels.dim() == 0 or labels.shape[:-1] != features.shape[:-1]:
+            raise ValueError(
+                f"labels must have shape {(*features.shape[:-1], 'K')} beside features of shape "
+                f"{tuple(features.shape)}, got {tuple(labels.shape)}"
+            )
+        check_labels(labels, self.num_labels)
+        rows = features.reshape(-1, self.in_features)
+        return self._score(rows, labels.reshape(len(rows), labels.size(-1))).view(labels.shape)
+
+    def topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The ``k`` best labels, best first: ``(…, d)`` to values ``(…, k)`` and labels ``(…, k)`` int64.
+
+        This is equivalent to ``self.log_prob(features).topk(k)``, ties broken by smaller label id, but
+        cheaper where it can be. Not differentiable.
+
+        Raises:
+            ValueError: if ``k`` is not in ``[1, V]``.
+        """
+        self._check_features(features)
+        if not 1 <= k <= self.num_labels:
+            raise ValueError(f"k must be between 1 and the number of labels, {self.num_labels}, got {k}")
+        shape = (*features.shape[:-1], k)
+        with torch.no_grad():
+            values, labels = self._topk(features.reshape(-1, self.in_features), k)
+        return values.view(shape), labels.view(shape)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """The best label: ``(…, d)`` to ``(…)`` int64.
+
+        This is equivalent to ``self.log_prob(features).argmax(-1)``, ties to the smaller id.
+        """
+        return self.topk(features, 1)[1].squeeze(-1)
+
+    def tie_weight(self, weight: nn.Parameter) -> None:
+        """Uses ``weight`` (``(V, d)``, rows in label order, such as an embedding's) instead of an own matrix.
+
+        Raises:
+            ValueError: if this head has no ``V × d`` matrix, or the shapes do not fit.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no V×d matrix to tie: its weights belong to digits, not to labels"
+        )
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, num_labels={self.num_labels}"
+
+    def _check_features(self, features: Tensor) -> None:
+        if features.dim() == 0 or features.size(-1) != self.in_features:
+            raise ValueError(
+                f"features must have {self.in_features} entries in the last dimension, "
+                f"got shape {tuple(features.shape)}"
+            )
+        if not features.is_floating_point():
+            raise ValueError(f"features must be floating point, got {features.dtype}")
+
+    def _check_tied(self, weight: Tensor) -> None:
+        if weight.shape != (self.num_labels, self.in_features):
+            raise ValueError(
+                f"the weight to tie must have shape {(self.num_labels, self.in_features)}, "
+                f"got {tuple(weight.shape)}"
+            )
+
+
+class MultiHead(OutputHead):
+    """An output head behind a :class:`LabelCodec`: what product, cascade and sampling heads share.
+
+    Args:
+        in_features: ``d``.
+        num_labels: ``V``.
+        radices: ``b_1 … b_H``; default: ``num_heads`` near-equal ones.
+        num_heads: ``H``, read only where ``radices`` is not given.
+        order: ``order[label] = rank``, see :class:`LabelCodec`.
+        ignore_index, label_smoothing: see :class:`OutputHead`.
+    """
+
+    codec: LabelCodec
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        radices: Sequence[int] | None = None,
+        num_heads: int = 2,
+        order: Sequence[int] | Tensor | None = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(in_features, num_labels, ignore_index=ignore_index, label_smoothing=label_smoothing)
+        self.codec = LabelCodec(num_labels, radices, num_heads=num_heads, order=order, device=device)

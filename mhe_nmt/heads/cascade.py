@@ -1,0 +1,230 @@
+"""MHC, the cascade: each digit's softmax is conditioned on the digits before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.best_first import best_first_topk
+from mhe_nmt.heads.grouped import grouped_linear
+from mhe_nmt.heads.label_matrix import LabelMatrix
+
+
+class CascadeHead(MultiHead):
+    r"""The chain rule over digits: ``P(y|x) = p(d_1|x) · p(d_2|x, d_1) · …``, no independence assumed.
+
+    MHC of the paper (section 4.2) for one label a position, trained with true prefixes and decoded exactly.
+    Unused codes are masked in every conditional, so the product is normalised over the ``V`` labels. Two ways
+    to condition:
+
+    * ``"table"``: every prefix has weights of its own. The last digit's are one row a label, ``V·d`` in all,
+      and can be tied to an embedding; a position only touches the blocks of its own prefix,
+      ``sum(b)`` rows.
+    * ``"digit"``: a digit's head is shared by all prefixes and sees the earlier digits through embeddings,
+      ``softmax(W_h gelu(U_h x + sum_{j<h} E_hj[d_j]))``: parameters shrink as in the product head.
+
+    Cost a position: ``sum(b)·d`` multiplications and ``sum(b)`` logits (``digit``: ``sum(b)·m`` and ``d·m``
+    for each digit but the first, with ``m`` hidden features).
+
+    The smoothing term is ``V · sum_h mean_d(-log p(d | x, true prefix))`` over the used digits: each digit's
+    target is smoothed on its own. The vocabulary-wide sum would need every branch of every position.
+
+    Top-k is exact: prefixes are expanded best first until the best one left is below the current k-th label.
+
+    Args:
+        in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
+            :class:`MultiHead`.
+        bias: adds a bias to every logit.
+        conditioning: ``"table"`` or ``"digit"``.
+        hidden_features: ``m``, for ``"digit"`` only; default ``d``.
+
+    Shape:
+        ``inner[h].weight``: ``(N_h, d)`` with ``N_h`` the number of used prefixes of ``h + 1`` digits
+        (table), or ``(b_h, m)`` (digit). ``leaf.weight`` (table): ``(V, d)``.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        radices: Sequence[int] | None = None,
+        num_heads: int = 2,
+        order: Sequence[int] | Tensor | None = None,
+        bias: bool = True,
+        conditioning: str = "table",
+        hidden_features: int | None = None,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            in_features,
+            num_labels,
+            radices=radices,
+            num_heads=num_heads,
+            order=order,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            device=device,
+        )
+        if conditioning not in ("table", "digit"):
+            raise ValueError(f"conditioning must be 'table' or 'digit', got {conditioning!r}")
+        if hidden_features is not None and (conditioning != "digit" or hidden_features < 1):
+            raise ValueError(
+                f"hidden_features is a positive size for conditioning 'digit' only, got {hidden_features}"
+            )
+        self.conditioning = conditioning
+        codec = self.codec
+
+        def linear(inputs: int, outputs: int, bias: bool = bias) -> nn.Linear:
+            return nn.Linear(inputs, outputs, bias=bias, device=device, dtype=dtype)
+
+        # Rows of unused first digits would never be trained: the first head is only as wide as is used.
+        if conditioning == "table":
+            self.inner = nn.ModuleList(linear(in_features, count) for count in codec.prefix_counts[:-1])
+            self.leaf = LabelMatrix(codec, in_features, bias=bias, device=device, dtype=dtype)
+        else:
+            hidden = hidden_features or in_features
+            radices = codec.radix_list
+            self.inner = nn.ModuleList(
+                [linear(in_features, codec.prefix_counts[0])]
+                + [linear(hidden, radix) for radix in radices[1:]]
+            )
+            self.hidden = nn.ModuleList(linear(in_features, hidden, bias=True) for _ in radices[1:])
+            self.digit_embeddings = nn.ModuleList(
+                nn.ModuleList(
+                    nn.Embedding(radix, hidden, device=device, dtype=dtype) for radix in radices[:level]
+                )
+                for level in range(1, codec.num_heads)
+            )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal weights of standard deviation ``1 / sqrt(inputs)``, unit digit embeddings, zero biases."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight)
+            elif isinstance(module, LabelMatrix):
+                module.reset_parameters()
+
+    def tie_weight(self, weight: nn.Parameter) -> None:
+        if self.conditioning != "table":
+            super().tie_weight(weight)
+        self._check_tied(weight)
+        self.leaf.tie(weight)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, conditioning={self.conditioning}"
+
+    # One digit, given the digits before it.
+
+    def _level_log_prob(self, level: int, features: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
+        """Conditional log-probabilities of digit ``level`` after ``prefixes``.
+
+        Args:
+            features: ``(n, d)``.
+            prefixes: ``(n,)`` codes of the first ``level`` digits; all 0 at level 0.
+
+        Returns:
+            ``(n, b)``, -inf at unused codes; and the number of used digits, ``(n,)``.
+        """
+        codec = self.codec
+        if level == 0:
+            logits = self.inner[0](features)
+        elif self.conditioning == "table":
+            width = codec.radix_list[level]
+            weight, bias = self._table(level)
+            logits = grouped_linear(features, prefixes, weight, width)
+            if bias is not None:
+                blocks = F.pad(bias, (0, -len(bias) % width)).view(-1, width)
+                logits = logits + F.embedding(prefixes, blocks)
+        else:
+            logits = self._digit_logits(level, self.hidden[level - 1](features), prefixes)
+        return self._mask(level, logits, prefixes)
+
+    def _table(self, level: int) -> tuple[Tensor, Tensor | None]:
+        """Weights and biases of all used prefixes of ``level + 1`` digits, in rank order."""
+        if level == self.codec.num_heads - 1:
+            return self.leaf.weight_by_rank(), self.leaf.bias
+        linear = cast(nn.Linear, self.inner[level])
+        return linear.weight, linear.bias
+
+    def _digit_logits(self, level: int, projected: Tensor, prefixes: Tensor) -> Tensor:
+        """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
+        for j, embedding in enumerate(cast(nn.ModuleList, self.digit_embeddings[level - 1])):
+            stride = self.codec.strides[j] // self.codec.strides[level - 1]
+            digits = prefixes.div(stride, rounding_mode="floor").remainder(self.codec.radix_list[j])
+            projected = projected + embedding(digits)
+        return self.inner[level](F.gelu(projected))
+
+    def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-softmax over the used digits of each prefix, and their number."""
+        width = logits.size(-1)
+        used = (self.codec.prefix_counts[level] - prefixes * width).clamp(max=width)
+        logits = at_least_float32(logits)
+        if self.codec.prefix_counts[level] % width:
+            unused = torch.arange(width, device=logits.device) >= used.unsqueeze(-1)
+            logits = logits.masked_fill(unused, -torch.inf)
+        return logits.log_softmax(-1), used
+
+    # The verbs.
+
+    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        ranks = self.codec.ranks(target)
+        nll = smooth = features.new_zeros(())
+        prefixes = torch.zeros_like(ranks)
+        for level, (stride, radix) in enumerate(zip(self.codec.strides, self.codec.radix_list, strict=True)):
+            log_prob, used = self._level_log_prob(level, features, prefixes)
+            codes = ranks.div(stride, rounding_mode="floor")
+            nll = nll - log_prob.gather(-1, codes.remainder(radix).unsqueeze(-1)).squeeze(-1)
+            smooth = smooth - log_prob.masked_fill(log_prob.isneginf(), 0.0).sum(-1) / used
+            prefixes = codes
+        return HeadOutput(nll, self.num_labels * smooth)
+
+    def _log_prob(self, features: Tensor) -> Tensor:
+        codec = self.codec
+        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        total, _ = self._level_log_prob(0, features, zero)
+        for level in range(1, codec.num_heads):
+            width, count = codec.radix_list[level], codec.prefix_counts[level]
+            prefixes = torch.arange(total.size(-1), device=features.device)
+            if self.conditioning == "table":
+                logits = F.linear(features, *self._table(level))
+                logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
+            else:
+                projected = self.hidden[level - 1](features).unsqueeze(1)
+                logits = self._digit_logits(level, projected, prefixes)
+            log_prob, _ = self._mask(level, logits, prefixes)
+            total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
+        return codec.to_label_order(total)
+
+    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+        ranks = self.codec.ranks(labels)
+        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        total, _ = self._level_log_prob(0, features, zero)
+        codes = ranks.div(self.codec.strides[0], rounding_mode="floor")
+        total = total.gather(-1, codes)
+        repeated = features.repeat_interleave(labels.size(-1), dim=0)
+        for level in range(1, self.codec.num_heads):
+            log_prob, _ = self._level_log_prob(level, repeated, codes.flatten())
+            codes = ranks.div(self.codec.strides[level], rounding_mode="floor")
+            digits = codes.remainder(self.codec.radix_list[level])
+            total = total + log_prob.gather(-1, digits.view(-1, 1)).view_as(total)
+        return total
+
+    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        def expand(level: int, rows: Tensor, prefixes: Tensor) -> Tensor:
+            return self._level_log_prob(level, features.index_select(0, rows), prefixes)[0]
+
+        return best_first_topk(self.codec, expand, len(features), k)

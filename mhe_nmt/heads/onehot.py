@@ -1,0 +1,69 @@
+"""The full softmax: the baseline that every other head is measured against, and their oracle."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mhe_nmt.heads.base import HeadOutput, OutputHead, at_least_float32
+from mhe_nmt.topk import dense_topk
+
+
+class OneHotHead(OutputHead):
+    """One ``V``-wide softmax: ``P(y|x) = softmax(W x + c)[y]``.
+
+    Cost a position: ``V·d`` multiplications, ``V`` logits; parameters ``V·(d + 1)``, or none of its own when
+    the weight is tied and ``bias=False``. Every verb is V-wide, for there is no other way.
+
+    Args:
+        in_features: ``d``.
+        num_labels: ``V``.
+        bias: adds ``c``.
+        ignore_index, label_smoothing: see :class:`OutputHead`.
+
+    Shape:
+        weight ``(V, d)``, bias ``(V,)``, rows in label order.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        bias: bool = True,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_features, num_labels, ignore_index=ignore_index, label_smoothing=label_smoothing)
+        self.weight = nn.Parameter(torch.empty(num_labels, in_features, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(num_labels, device=device, dtype=dtype)) if bias else None
+        self.tied = False
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal weights of standard deviation ``d**-0.5``, as fairseq's output projection; zero bias."""
+        if not self.tied:
+            nn.init.normal_(self.weight, std=self.in_features**-0.5)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def tie_weight(self, weight: nn.Parameter) -> None:
+        self._check_tied(weight)
+        self.weight = weight
+        self.tied = True
+
+    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        log_prob = self._log_prob(features)
+        return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+
+    def _log_prob(self, features: Tensor) -> Tensor:
+        return F.log_softmax(at_least_float32(F.linear(features, self.weight, self.bias)), dim=-1)
+
+    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+        return self._log_prob(features).gather(-1, labels)
+
+    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        return dense_topk(self._log_prob(features), k)

@@ -1,0 +1,311 @@
+"""MHP, the product of independent digit softmaxes, and its grouped forms (G-MHE)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.topk import certified_topk, dense_topk, staircase
+
+
+@dataclass(frozen=True)
+class Box:
+    """Used codes that share a prefix of the last used code: ``d_j = prefix[j]``, then ``d_h < limits[h]``.
+
+    The used codes ``[0, V)`` split into at most ``H`` such boxes; inside one, digits vary independently.
+    """
+
+    prefix: tuple[int, ...]
+    limits: tuple[int, ...]
+
+
+def prefix_boxes(last_digits: tuple[int, ...], radices: tuple[int, ...]) -> list[Box]:
+    """Splits the codes up to and including ``last_digits`` into boxes."""
+    boxes = []
+    for head, last in enumerate(last_digits):
+        rest = radices[head + 1 :]
+        closed = all(digit == radix - 1 for digit, radix in zip(last_digits[head + 1 :], rest, strict=True))
+        limit = last + 1 if closed else last
+        if limit:
+            boxes.append(Box(last_digits[:head], (limit, *rest)))
+        if closed:
+            break
+    return boxes
+
+
+def log_used_mass(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) -> Tensor | None:
+    """Log of the probability that independent digits form a used code, in O(sum of radices).
+
+    Args:
+        log_probs: per head ``(…, b_h)``, normalised.
+        last_digits: digits of rank ``V - 1``.
+
+    Returns:
+        ``(…)``, or ``None`` where every code is used, so that the mass is exactly 1.
+    """
+    mass: Tensor | None = None
+    for scores, last in zip(reversed(log_probs), reversed(last_digits), strict=True):
+        if mass is None:
+            if last < scores.size(-1) - 1:
+                mass = scores[..., : last + 1].logsumexp(-1)
+        else:
+            mass = mass + scores[..., last]
+            if last:
+                mass = torch.logaddexp(scores[..., :last].logsumexp(-1), mass)
+    return mass
+
+
+class ProductHead(MultiHead):
+    r"""One small softmax a digit, independent given the features.
+
+    ``P(y|x) = prod_h softmax(W_h x)[d_h] / Z``: MHP of the paper (section 4.1), with ``Z`` the mass of the
+    used codes, so that the loss is a true negative log-likelihood over the ``V`` labels. It equals a full
+    softmax whose weight rows are ``W[y] = sum_h W_h[d_h]``. ``groups > 1`` gives G-MHE (the paper's Eq. 16)
+    in one of two forms:
+
+    * ``"mixture"``: ``P(y|x) = sum_g pi_g(x) P_g(y|x)``, each ``P_g`` a product as above. Never V-wide.
+    * ``"joint"``: ``P(y|x) = softmax_y(sum_g prod_h O^g_h[d_h])`` with raw scores ``O``, as the paper writes
+      it. Its weights are small, but its normaliser is V-wide, and so are all its verbs.
+
+    Cost a position: ``G·d·sum(b)`` multiplications and ``G·sum(b)`` logits; parameters
+    ``G·(d + 1)·sum(b)``, and ``G·(d + 1)`` for the mixture's weights.
+
+    The smoothing term is exact for ``groups=1`` (a digit's count times its log-probability, summed) and for
+    the joint form. The logarithm of a mixture does not split over digits; there the term is
+    ``-sum_g pi_g(x) sum_y log P_g(y|x)``, which by Jensen's inequality is at least the exact one.
+
+    Top-k is exact: inside each prefix box of used codes only digit tuples with ``prod(rank + 1) <= k`` can
+    matter; for mixtures the groups' candidates are rescored until a bound proves that none is missing.
+
+    Args:
+        in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
+            :class:`MultiHead`.
+        bias: adds a bias to every logit.
+        groups: ``G``; 1 is MHP.
+        form: ``"mixture"`` or ``"joint"``; read only where ``groups > 1``.
+
+    Shape:
+        weight ``(G·sum(b), d)``: for each head, for each group, the ``b_h`` rows of its digits.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        radices: Sequence[int] | None = None,
+        num_heads: int = 2,
+        order: Sequence[int] | Tensor | None = None,
+        bias: bool = True,
+        groups: int = 1,
+        form: str = "mixture",
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            in_features,
+            num_labels,
+            radices=radices,
+            num_heads=num_heads,
+            order=order,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            device=device,
+        )
+        if groups < 1:
+            raise ValueError(f"groups must be at least 1, got {groups}")
+        if form not in ("mixture", "joint"):
+            raise ValueError(f"form must be 'mixture' or 'joint', got {form!r}")
+        if form == "joint" and groups < 2:
+            raise ValueError(
+                "the joint form needs groups of at least 2; with one group use the plain product"
+            )
+        self.groups = int(groups)
+        self.form = form
+        self.boxes = prefix_boxes(self.codec.last_digits(), self.codec.radix_list)
+        rows = self.groups * sum(self.codec.radix_list)
+        self.weight = nn.Parameter(torch.empty(rows, in_features, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(rows, device=device, dtype=dtype)) if bias else None
+        self.prior: nn.Linear | None = None
+        if groups > 1 and form == "mixture":
+            self.prior = nn.Linear(in_features, groups, device=device, dtype=dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal weights; logits of variance 1 for unit features, and for the joint form their sum too."""
+        std = self.in_features**-0.5
+        if self.form == "joint":
+            # A sum over G of products over H of N(0, s^2) scores has variance G * s^(2H).
+            std *= self.groups ** (-0.5 / self.codec.num_heads)
+        nn.init.normal_(self.weight, std=std)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        if self.prior is not None:
+            nn.init.normal_(self.prior.weight, std=self.in_features**-0.5)
+            nn.init.zeros_(self.prior.bias)
+
+    def extra_repr(self) -> str:
+        form = f", form={self.form}" if self.groups > 1 else ""
+        return f"{super().extra_repr()}, groups={self.groups}{form}"
+
+    # Scores of digits.
+
+    def _digit_logits(self, features: Tensor) -> list[Tensor]:
+        """Per head ``(N, G, b_h)``."""
+        logits = at_least_float32(F.linear(features, self.weight, self.bias))
+        pieces = logits.split([self.groups * radix for radix in self.codec.radix_list], dim=-1)
+        return [
+            piece.unflatten(-1, (self.groups, radix))
+            for piece, radix in zip(pieces, self.codec.radix_list, strict=True)
+        ]
+
+    def _digit_log_probs(self, features: Tensor) -> tuple[list[Tensor], Tensor | None, Tensor | None]:
+        """Per head ``(N, G, b_h)``; log mass of used codes ``(N, G)``; log mixture weights ``(N, G)``."""
+        log_probs = [logits.log_softmax(-1) for logits in self._digit_logits(features)]
+        log_mass = log_used_mass(log_probs, self.codec.last_digits())
+        log_prior = None if self.prior is None else at_least_float32(self.prior(features)).log_softmax(-1)
+        return log_probs, log_mass, log_prior
+
+    @staticmethod
+    def _gather(scores: list[Tensor], digits: Tensor) -> list[Tensor]:
+        """Scores ``(N, G, b_h)`` at digits ``(N, K, H)``: per head ``(N, G, K)``."""
+        groups = scores[0].size(1)
+        return [
+            head.gather(-1, digits[..., h].unsqueeze(1).expand(-1, groups, -1))
+            for h, head in enumerate(scores)
+        ]
+
+    def _mixture_score(
+        self, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None, digits: Tensor
+    ) -> Tensor:
+        """Log-probabilities ``(N, K)`` of digits ``(N, K, H)``."""
+        per_group = self._normalised(sum_in_order(self._gather(log_probs, digits)), log_mass)
+        if log_prior is None:
+            return per_group.squeeze(1)
+        return (per_group + log_prior.unsqueeze(-1)).logsumexp(1)
+
+    @staticmethod
+    def _normalised(scores: Tensor, log_mass: Tensor | None) -> Tensor:
+        """``(N, G, K)`` sums of digit log-probabilities less the log mass ``(N, G)``."""
+        return scores if log_mass is None else scores - log_mass.unsqueeze(-1)
+
+    # The verbs.
+
+    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        if self.form == "joint":
+            log_prob = self._joint_log_prob(features)
+            return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+        log_probs, log_mass, log_prior = self._digit_log_probs(features)
+        digits = self.codec.encode(target).unsqueeze(1)
+        nll = -self._mixture_score(log_probs, log_mass, log_prior, digits).squeeze(1)
+        smooth = -sum_in_order(
+            [scores @ self.codec.label_counts(h).to(scores.dtype) for h, scores in enumerate(log_probs)]
+        )
+        if log_mass is not None:
+            smooth = smooth + self.num_labels * log_mass
+        if log_prior is None:
+            return HeadOutput(nll, smooth.squeeze(1))
+        return HeadOutput(nll, (log_prior.exp() * smooth).sum(1))
+
+    def _log_prob(self, features: Tensor) -> Tensor:
+        if self.form == "joint":
+            return self._joint_log_prob(features)
+        log_probs, log_mass, log_prior = self._digit_log_probs(features)
+        total: Tensor | None = None
+        for group in range(self.groups):
+            by_rank = log_probs[0][:, group]
+            for scores in log_probs[1:]:
+                by_rank = (by_rank.unsqueeze(-1) + scores[:, group].unsqueeze(-2)).flatten(-2)
+            by_rank = by_rank[:, : self.num_labels]
+            if log_mass is not None:
+                by_rank = by_rank - log_mass[:, group, None]
+            if log_prior is not None:
+                by_rank = by_rank + log_prior[:, group, None]
+            total = by_rank if total is None else torch.logaddexp(total, by_rank)
+        assert total is not None
+        return self.codec.to_label_order(total)
+
+    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+        if self.form == "joint":
+            return self._joint_log_prob(features).gather(-1, labels)
+        return self._mixture_score(*self._digit_log_probs(features), self.codec.encode(labels))
+
+    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        if self.form == "joint":
+            return dense_topk(self._joint_log_prob(features), k)
+        log_probs, log_mass, log_prior = self._digit_log_probs(features)
+
+        def source(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+            scores = [head[rows] for head in log_probs]
+            mass = None if log_mass is None else log_mass[rows]
+            values, ranks = self._group_candidates(scores, mass, count)
+            if log_prior is None:
+                values, ranks = values.squeeze(1), ranks.squeeze(1)
+                return values, self.codec.labels(ranks), values.topk(count, dim=-1).values[:, -1]
+            prior = log_prior[rows]
+            values, best = values.topk(count, dim=-1)
+            ranks = ranks.gather(-1, best).flatten(1).sort(dim=-1).values
+            rescored = self._mixture_score(scores, mass, prior, self.codec.split(ranks))
+            repeated = F.pad(ranks[:, 1:] == ranks[:, :-1], (1, 0))
+            bound = (prior + values[..., -1]).logsumexp(1)
+            # The slack covers the rounding of two different sums of the same terms.
+            slack = 8 * torch.finfo(bound.dtype).eps * bound.abs().clamp(min=1)
+            return rescored.masked_fill(repeated, -torch.inf), self.codec.labels(ranks), bound + slack
+
+        def dense(rows: Tensor) -> Tensor:
+            return self._log_prob(features[rows])
+
+        return certified_topk(source, dense, len(features), self.num_labels, k, features.device)
+
+    def _group_candidates(
+        self, log_probs: list[Tensor], log_mass: Tensor | None, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """At least each group's ``count`` best used codes: scores and ranks, ``(N, G, C)``."""
+        device = log_probs[0].device
+        values, ranks = [], []
+        for box in self.boxes:
+            fixed = len(box.prefix)
+            sorted_heads = [
+                scores[..., :limit].topk(min(count, limit), dim=-1)
+                for scores, limit in zip(log_probs[fixed:], box.limits, strict=True)
+            ]
+            places = staircase(box.limits, count, device)
+            parts = [scores[..., digit, None] for scores, digit in zip(log_probs, box.prefix, strict=False)]
+            parts += [head.values[..., places[:, h]] for h, head in enumerate(sorted_heads)]
+            values.append(self._normalised(sum_in_order(parts), log_mass))
+            base = sum(digit * stride for digit, stride in zip(box.prefix, self.codec.strides, strict=False))
+            ranks.append(
+                base
+                + sum_in_order(
+                    [
+                        head.indices[..., places[:, h]] * self.codec.strides[fixed + h]
+                        for h, head in enumerate(sorted_heads)
+                    ]
+                )
+            )
+        return torch.cat(values, dim=-1), torch.cat(ranks, dim=-1)
+
+    def _joint_log_prob(self, features: Tensor) -> Tensor:
+        """``(N, d)`` to ``(N, V)`` for the joint form."""
+        scores = self._digit_logits(features)
+        with torch.autocast(features.device.type, enabled=False):
+            by_prefix = scores[0]
+            for head in scores[1:-1]:
+                by_prefix = (by_prefix.unsqueeze(-1) * head.unsqueeze(-2)).flatten(-2)
+            by_rank = (by_prefix.mT @ scores[-1]).flatten(1)[:, : self.num_labels]
+        return self.codec.to_label_order(by_rank.log_softmax(-1))
+
+
+def sum_in_order(terms: Sequence[Tensor]) -> Tensor:
+    """Sum from left to right: one order everywhere, so that equal labels get equal bits on every path."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

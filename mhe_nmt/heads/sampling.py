@@ -1,0 +1,165 @@
+"""MHS, the sampling head: trained on blocks of labels, used as a full softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.grouped import grouped_linear
+from mhe_nmt.heads.label_matrix import LabelMatrix
+from mhe_nmt.heads.onehot import OneHotHead
+from mhe_nmt.topk import dense_topk
+
+
+class SamplingHead(MultiHead):
+    r"""A full softmax whose training step scores a fixed budget of its blocks.
+
+    MHS of the paper (section 4.3). The ``V × d`` matrix is seen as blocks of ``prod(b_2 … b_H)`` rows, one
+    for each first digit. In training mode a position's normaliser is estimated from its target's own block,
+    exactly, and from ``m`` other blocks that are drawn without replacement and shared by all positions of the
+    call: ``Z ≈ sum_own exp(s) + sum_drawn exp(s) / q``, with ``q = m / blocks`` the probability that a block
+    is drawn (the log-Q correction), which is unbiased. So the work a position is the same whatever targets
+    share its batch. In evaluation mode every verb is the exact full softmax; :meth:`to_onehot` exports it.
+
+    Cost a position in training: ``(1 + m) · block`` logits of ``V``; parameters ``V·(d + 1)``, or ``V`` when
+    the weight is tied. Draws come from torch's generator: ``torch.manual_seed`` repeats them.
+
+    The smoothing term in training is the estimate of the vocabulary-wide sum with the same weights,
+    ``-(sum_own log p + sum_drawn log p / q)``; in evaluation it is exact.
+
+    With labels in frequency order the blocks are very unequal, and the estimate is noisy whenever the block
+    of frequent labels is not drawn: give a random ``order``.
+
+    Args:
+        in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
+            :class:`MultiHead`.
+        bias: adds a bias a label.
+        sample_fraction: share of the blocks drawn beside the target's own, in ``(0, 1]``; at least one
+            block. 1 is the full softmax.
+
+    Shape:
+        ``matrix.weight`` ``(V, d)``, in rank order unless tied.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        radices: Sequence[int] | None = None,
+        num_heads: int = 2,
+        order: Sequence[int] | Tensor | None = None,
+        bias: bool = True,
+        sample_fraction: float = 0.25,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            in_features,
+            num_labels,
+            radices=radices,
+            num_heads=num_heads,
+            order=order,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            device=device,
+        )
+        if not 0.0 < sample_fraction <= 1.0:
+            raise ValueError(f"sample_fraction must be in (0, 1], got {sample_fraction}")
+        self.sample_fraction = float(sample_fraction)
+        self.block_size = self.codec.strides[0]
+        self.num_blocks = self.codec.prefix_counts[0]
+        self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
+        self.matrix = LabelMatrix(self.codec, in_features, bias=bias, device=device, dtype=dtype)
+
+    @property
+    def used_fraction(self) -> float:
+        """Share of all labels that one position is trained against: own block and budget, at most 1."""
+        return min(1.0, (1 + self.sampled_blocks) / self.num_blocks)
+
+    def reset_parameters(self) -> None:
+        self.matrix.reset_parameters()
+
+    def tie_weight(self, weight: nn.Parameter) -> None:
+        self._check_tied(weight)
+        self.matrix.tie(weight)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{super().extra_repr()}, blocks={self.num_blocks}×{self.block_size}, "
+            f"sampled={self.sampled_blocks}, used_fraction={self.used_fraction:.3f}"
+        )
+
+    def to_onehot(self) -> OneHotHead:
+        """The same scores as a plain output layer, weights copied into label order."""
+        bias = self.matrix.bias
+        weight = self.matrix.weight_by_rank().detach()
+        head = OneHotHead(
+            self.in_features,
+            self.num_labels,
+            bias=bias is not None,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            device=weight.device,
+            dtype=weight.dtype,
+        )
+        with torch.no_grad():
+            head.weight.copy_(weight.index_select(0, self.codec.order))
+            if bias is not None and head.bias is not None:
+                head.bias.copy_(bias.index_select(0, self.codec.order))
+        return head
+
+    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+        if self.training and self.sampled_blocks < self.num_blocks:
+            return self._sampled_forward(features, self.codec.ranks(target))
+        log_prob = self._log_prob(features)
+        return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+
+    def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
+        size = self.block_size
+        device = features.device
+        weight, bias = self.matrix.weight_by_rank(), self.matrix.bias
+        own_block = ranks.div(size, rounding_mode="floor")
+        own_logits = grouped_linear(features, own_block, weight, size)
+        within = torch.arange(size, device=device)
+        drawn = torch.randperm(self.num_blocks, device=device)[: self.sampled_blocks]
+        drawn_ranks = (drawn.unsqueeze(-1) * size + within).flatten()
+        drawn_ranks = drawn_ranks[drawn_ranks < self.num_labels]
+        drawn_logits = F.linear(features, weight.index_select(0, drawn_ranks))
+        if bias is not None:
+            own_logits = own_logits + F.embedding(
+                own_block, F.pad(bias, (0, -len(bias) % size)).view(-1, size)
+            )
+            drawn_logits = drawn_logits + bias.index_select(0, drawn_ranks)
+        own_logits, drawn_logits = at_least_float32(own_logits), at_least_float32(drawn_logits)
+
+        absent = (own_block.unsqueeze(-1) * size + within) >= self.num_labels
+        own_logits = own_logits.masked_fill(absent, -torch.inf)
+        is_own = drawn_ranks.div(size, rounding_mode="floor") == own_block.unsqueeze(-1)
+        drawn_logits = drawn_logits.masked_fill(is_own, -torch.inf)
+        inverse_q = self.num_blocks / self.sampled_blocks
+        log_z = torch.logaddexp(own_logits.logsumexp(-1), drawn_logits.logsumexp(-1) + math.log(inverse_q))
+
+        nll = log_z - own_logits.gather(-1, ranks.remainder(size).unsqueeze(-1)).squeeze(-1)
+        own_sum = own_logits.masked_fill(absent, 0.0).sum(-1) - (~absent).sum(-1) * log_z
+        drawn_sum = drawn_logits.masked_fill(is_own, 0.0).sum(-1) - (~is_own).sum(-1) * log_z
+        return HeadOutput(nll, -(own_sum + inverse_q * drawn_sum))
+
+    def _log_prob(self, features: Tensor) -> Tensor:
+        if self.matrix.tied and self.matrix.bias is None:
+            return at_least_float32(F.linear(features, self.matrix.weight)).log_softmax(-1)
+        logits = F.linear(features, self.matrix.weight_by_rank(), self.matrix.bias)
+        return self.codec.to_label_order(at_least_float32(logits).log_softmax(-1))
+
+    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+        return self._log_prob(features).gather(-1, labels)
+
+    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        return dense_topk(self._log_prob(features), k)
