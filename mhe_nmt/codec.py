@@ -137,11 +137,22 @@ class LabelCodec(nn.Module):
         #: ``prefix_counts[h]`` = number of used prefixes ``(d_1 … d_{h+1})``; the last entry is ``V``.
         self.prefix_counts = tuple(-(-self.num_labels // stride) for stride in self.strides)
         self.is_full = math.prod(self.radix_list) == self.num_labels
-        ranks = _checked_order(self.num_labels, order)
         self.register_buffer("radices", torch.tensor(self.radix_list, dtype=torch.int64, device=device))
-        self.register_buffer("order", ranks.to(device))
-        self.register_buffer("labels_by_rank", ranks.argsort().to(device), persistent=False)
+        self.register_buffer("order", torch.empty(0, dtype=torch.int64, device=device))
+        self.register_buffer("labels_by_rank", torch.empty(0, dtype=torch.int64), persistent=False)
+        self.replace_order(order)
+
+    def replace_order(self, order: Sequence[int] | Tensor | None) -> None:
+        """Gives the labels new ranks: ``order[label] = rank``, ``None`` for the identity.
+
+        Raises:
+            ValueError: if the order is not a permutation of ``0 … V - 1``.
+        """
+        ranks = _checked_order(self.num_labels, order)
+        device = self.radices.device
         self.is_identity = torch.equal(ranks, torch.arange(self.num_labels))
+        self.order = ranks.to(device)
+        self.labels_by_rank = ranks.argsort().to(device)
 
     def last_digits(self) -> tuple[int, ...]:
         """Digits of the last used rank, ``V - 1``: where the used codes end."""

@@ -1,0 +1,55 @@
+"""Checkpoints load under ``weights_only=True``: only the few globals that fairseq's checkpoints hold."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import pickle
+from typing import Any
+
+import torch
+from fairseq import checkpoint_utils
+
+from user_dir.errors import UsageError
+
+
+def allow_fairseq_globals() -> None:
+    """Lets ``torch.load`` read fairseq's checkpoints without ``weights_only=False``.
+
+    The options are an ``argparse.Namespace`` of plain values. Whatever else a pickle asks for is refused.
+    """
+    torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def explain_unreadable(path: str, error: BaseException) -> str:
+    """One sentence on why the checkpoint at ``path`` could not be read."""
+    text = " ".join(str(error).split())
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported global" in text:
+        wanted = text.split("GLOBAL ", 1)[-1].split(" ", 1)[0]
+        return (
+            f"{path} holds a pickled {wanted}, which is not among the few types that fairseq's checkpoints "
+            "need; it was refused, for loading it could run foreign code"
+        )
+    return f"{path} is not a readable checkpoint (cut short or of another format): {text[:200]}"
+
+
+def read_errors_as_sentences() -> None:
+    """Wraps fairseq's checkpoint reader so that an unreadable file is named with a reason."""
+    original = checkpoint_utils.load_checkpoint_to_cpu
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(path, *args, **kwargs)
+        except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
+            raise UsageError(explain_unreadable(path, error)) from error
+
+    checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
+
+
+def install() -> None:
+    """What the plug-in does to checkpoint loading when it is imported."""
+    allow_fairseq_globals()
+    read_errors_as_sentences()

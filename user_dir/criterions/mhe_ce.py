@@ -1,0 +1,85 @@
+"""Cross entropy through an output head, in fairseq's units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from fairseq import utils
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions.label_smoothed_cross_entropy import (
+    LabelSmoothedCrossEntropyCriterion,
+    LabelSmoothedCrossEntropyCriterionConfig,
+)
+from torch import Tensor
+
+from user_dir.errors import UsageError
+
+
+@register_criterion("mhe_ce", dataclass=LabelSmoothedCrossEntropyCriterionConfig)
+class MHECrossEntropyCriterion(FairseqCriterion):
+    """Label-smoothed cross entropy for models with an output head of :mod:`mhe_nmt`.
+
+    The target goes into ``model.forward``, which returns the head's loss, so that nothing is V wide where the
+    head is not. ``loss``, ``nll_loss`` and ``ppl`` are those of ``label_smoothed_cross_entropy``, base 2 and
+    with its weighting of the smoothing term: runs with either can be laid side by side.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        sentence_avg: bool,
+        label_smoothing: float,
+        ignore_prefix_size: int = 0,
+        report_accuracy: bool = False,
+    ) -> None:
+        super().__init__(task)
+        if not 0.0 <= label_smoothing < 1.0:
+            raise UsageError(f"--label-smoothing must be in [0, 1), got {label_smoothing}")
+        self.sentence_avg = sentence_avg
+        self.eps = label_smoothing
+        self.ignore_prefix_size = ignore_prefix_size
+        self.report_accuracy = report_accuracy
+
+    def forward(
+        self, model: Any, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """Loss of one batch: the (summed) loss, the sample size and the logging outputs."""
+        head = getattr(getattr(model, "decoder", None), "head", None)
+        if head is None:
+            raise UsageError(
+                "--criterion mhe_ce needs an architecture with an MHE head, such as --arch transformer_mhe; "
+                "for other models use --criterion label_smoothed_cross_entropy"
+            )
+        target = model.get_targets(sample, None)
+        if self.ignore_prefix_size > 0:
+            target = target.clone()
+            target[:, : self.ignore_prefix_size] = self.padding_idx
+        (nll, smooth), extra = model(**sample["net_input"], target=target)
+        if reduce:
+            nll, smooth = nll.sum(), smooth.sum()
+        eps_i = self.eps / (head.num_labels - 1)
+        loss = (1.0 - self.eps - eps_i) * nll + eps_i * smooth
+
+        sample_size = sample["target"].size(0) if self.sentence_avg else sample["ntokens"]
+        logging_output = {
+            "loss": loss.data,
+            "nll_loss": nll.data,
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["target"].size(0),
+            "sample_size": sample_size,
+        }
+        if self.report_accuracy:
+            mask = target.ne(self.padding_idx)
+            with torch.no_grad():
+                correct = head.predict(extra["features"][mask]).eq(target[mask]).sum()
+            logging_output["n_correct"] = utils.item(correct)
+            logging_output["total"] = utils.item(mask.sum())
+        return loss, sample_size, logging_output
+
+    reduce_metrics = staticmethod(LabelSmoothedCrossEntropyCriterion.reduce_metrics)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Sums over workers equal reductions of the parts, so fairseq may add them first."""
+        return True

@@ -1,0 +1,60 @@
+"""Bad input ends in one sentence and a non-zero exit, not in a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+
+
+class UsageError(ValueError):
+    """Something the user asked for cannot be done; the message says what, where and the way out."""
+
+
+def explain(error: BaseException | None) -> str | None:
+    """The sentence for the user behind ``error``, looking through the exceptions that wrap it.
+
+    fairseq re-raises whatever goes wrong while a checkpoint is loaded as a bare ``Exception``, so the cause
+    is looked for down the chain.
+    """
+    while error is not None:
+        if isinstance(error, UsageError):
+            return str(error)
+        if isinstance(error, FileNotFoundError):
+            return _missing_file(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _missing_file(error: FileNotFoundError) -> str:
+    path = error.filename
+    if not path:
+        # fairseq's "Dataset not found: train (data-bin)"
+        return f"{error}; check the data folder, the subset and the language pair"
+    folder, name = os.path.split(os.fspath(path))
+    if name.startswith("dict.") and name.endswith(".txt"):
+        language = name.removeprefix("dict.").removesuffix(".txt")
+        return (
+            f"no dictionary {name} in {folder or '.'}: language {language!r} is not in this data folder; "
+            "check --source-lang, --target-lang and the folder"
+        )
+    return f"no such file: {path}"
+
+
+def _hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sentence = None if os.environ.get("MHE_TRACEBACK") else explain(error)
+    if sentence is None:
+        _previous_hook(kind, error, trace)
+    else:
+        print(f"error: {sentence}", file=sys.stderr)
+
+
+_previous_hook = sys.excepthook
+
+
+def install_hook() -> None:
+    """Prints only the sentence for errors that have one; ``MHE_TRACEBACK=1`` brings the traceback back."""
+    global _previous_hook
+    if sys.excepthook is not _hook:
+        _previous_hook = sys.excepthook
+        sys.excepthook = _hook

@@ -1,0 +1,1 @@
+"""Models; fairseq imports the modules of this folder by itself."""

@@ -1,0 +1,181 @@
+"""Transformer whose decoder predicts tokens through an output head of :mod:`mhe_nmt`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairseq.models import register_model, register_model_architecture
+from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase, TransformerModel
+from fairseq.models.transformer.transformer_legacy import (
+    base_architecture,
+    tiny_architecture,
+    transformer_iwslt_de_en,
+    transformer_wmt_en_de_big,
+)
+from torch import Tensor
+
+from user_dir.errors import UsageError
+from user_dir.head_options import add_head_options, build_decoder_head, order_comes_from_checkpoint
+
+
+class TransformerMHEDecoder(TransformerDecoderBase):
+    """fairseq's decoder with an output head in place of the output projection.
+
+    Without targets its output is ``head.log_prob``, ``(batch, length, V)``: log-probabilities are valid
+    logits, so everything in fairseq that reads a decoder's output works unchanged.
+    """
+
+    def build_output_projection(self, cfg: Any, dictionary: Any, embed_tokens: Any) -> None:
+        if cfg.adaptive_softmax_cutoff is not None:
+            raise UsageError(
+                "--adaptive-softmax-cutoff is another output layer; leave it out or use --arch transformer"
+            )
+        if cfg.base_layers:
+            raise UsageError("--base-layers is not supported by transformer_mhe; leave it out")
+        self.head = build_decoder_head(cfg, self.output_embed_dim, dictionary, embed_tokens)
+
+    def output_layer(self, features: Tensor) -> Tensor:
+        """``(batch, length, d)`` to log-probabilities ``(batch, length, V)``, float32."""
+        return self.head.log_prob(features)
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
+        state_dict = super().upgrade_state_dict_named(state_dict, name)
+        # With sharing on, fairseq puts the projection that it expects back into the state.
+        state_dict.pop(f"{name}.output_projection.weight", None)
+        return state_dict
+
+
+@register_model("transformer_mhe")
+class TransformerMHEModel(TransformerModel):
+    """fairseq's Transformer with a multi-head output layer; train it with ``--criterion mhe_ce``."""
+
+    @classmethod
+    def hub_models(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        super().add_args(parser)
+        add_head_options(parser)
+
+    @classmethod
+    def build_model(cls, args: Any, task: Any) -> TransformerMHEModel:
+        criterion = getattr(args, "criterion", None)
+        if isinstance(criterion, str) and criterion != "mhe_ce":
+            raise UsageError(
+                f"--criterion {criterion} does not train an architecture with an MHE head; "
+                "use --criterion mhe_ce"
+            )
+        if getattr(args, "ddp_backend", None) == "fully_sharded":
+            raise UsageError(
+                "--ddp-backend fully_sharded is not supported: an MHE head is small enough to be replicated; "
+                "use c10d or legacy_ddp"
+            )
+        model = super().build_model(args, task)
+        # What was learned of the options while building must travel in the checkpoint.
+        args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
+        if getattr(args, "mhe_share_input_embeddings", False):
+            model.share_input_embeddings(task)
+        return model
+
+    @classmethod
+    def build_decoder(cls, args: Any, tgt_dict: Any, embed_tokens: Any) -> TransformerMHEDecoder:
+        cfg = TransformerConfig.from_namespace(args)
+        return TransformerMHEDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
+
+    def share_input_embeddings(self, task: Any) -> None:
+        """Makes the decoder read its input through the encoder's embedding table."""
+        if task.source_dictionary != task.target_dictionary:
+            raise UsageError(
+                "--mhe-share-input-embeddings needs a joined dictionary; prepare the data with one"
+            )
+        if self.encoder.embed_tokens.embedding_dim != self.decoder.embed_tokens.embedding_dim:
+            raise UsageError(
+                "--mhe-share-input-embeddings needs embeddings of one size for encoder and decoder"
+            )
+        if self.decoder.share_input_output_embed:
+            raise UsageError(
+                "--mhe-share-input-embeddings with an output layer that shares the embedding is what "
+                "--share-all-embeddings does; use that alone"
+            )
+        self.decoder.embed_tokens = self.encoder.embed_tokens
+
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Tensor,
+        prev_output_tokens: Tensor,
+        return_all_hiddens: bool = True,
+        features_only: bool = False,
+        alignment_layer: int | None = None,
+        alignment_heads: int | None = None,
+        target: Tensor | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """As fairseq's Transformer; with ``target`` ``(batch, length)`` the first output is the head's loss.
+
+        Computing the loss in here keeps training free of V-wide tensors and lets DDP see one forward pass.
+
+        Returns:
+            ``(HeadOutput, extra)`` with ``target`` (``extra["features"]`` holds the head's input), else
+            ``(log-probabilities or features, extra)``.
+        """
+        if target is None and self.training and not features_only:
+            raise UsageError("an architecture with an MHE head is trained with --criterion mhe_ce, no other")
+        output, extra = super().forward(
+            src_tokens,
+            src_lengths,
+            prev_output_tokens,
+            return_all_hiddens=return_all_hiddens,
+            features_only=features_only or target is not None,
+            alignment_layer=alignment_layer,
+            alignment_heads=alignment_heads,
+        )
+        if target is None:
+            return output, extra
+        extra["features"] = output
+        return self.decoder.head(output, target), extra
+
+    def load_state_dict(
+        self, state_dict: dict[str, Any], strict: bool = True, model_cfg: Any = None, args: Any = None
+    ) -> Any:
+        """As fairseq's, with a sentence where the checkpoint is of another dictionary or another head."""
+        for side, module in (("source", self.encoder), ("target", self.decoder)):
+            name = "encoder" if side == "source" else "decoder"
+            stored = state_dict.get(f"{name}.embed_tokens.weight")
+            if stored is not None and len(stored) != module.embed_tokens.num_embeddings:
+                raise UsageError(
+                    f"the checkpoint was trained with {len(stored)} {side} symbols, the dictionary has "
+                    f"{module.embed_tokens.num_embeddings}; use the data folder that it was trained with"
+                )
+        if order_comes_from_checkpoint(self.cfg):
+            self.decoder.head.codec.replace_order(state_dict["decoder.head.codec.order"])
+        try:
+            return super().load_state_dict(state_dict, strict=strict, model_cfg=model_cfg, args=args)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        except RuntimeError as error:
+            raise UsageError(
+                f"the checkpoint does not fit this model, whose output layer is {self.decoder.head!s}: "
+                f"{' '.join(str(error).split())[:600]}"
+            ) from error
+
+
+register_model_architecture("transformer_mhe", "transformer_mhe")(base_architecture)
+register_model_architecture("transformer_mhe", "transformer_mhe_iwslt_de_en")(transformer_iwslt_de_en)
+register_model_architecture("transformer_mhe", "transformer_mhe_wmt_en_de")(base_architecture)
+register_model_architecture("transformer_mhe", "transformer_mhe_wmt_en_de_big")(transformer_wmt_en_de_big)
+register_model_architecture("transformer_mhe", "transformer_mhe_tiny")(tiny_architecture)
+
+
+@register_model_architecture("transformer_mhe", "transformer_mhe_small")
+def transformer_mhe_small(args: Any) -> None:
+    """Three layers of 256 each way: trains on a laptop."""
+    for side in ("encoder", "decoder"):
+        for name, value in (
+            ("embed_dim", 256),
+            ("ffn_embed_dim", 1024),
+            ("attention_heads", 4),
+            ("layers", 3),
+        ):
+            setattr(args, f"{side}_{name}", getattr(args, f"{side}_{name}", value))
+    base_architecture(args)
