@@ -4,10 +4,11 @@ fairseq imports ``models/`` by itself, and again in workers; the imports here ma
 register the same things, criterions included.
 """
 
-from user_dir import checkpoints, errors
+from user_dir import batching, checkpoints, errors
 from user_dir.criterions import mhe_ce
 from user_dir.models import transformer_mhe
 
+batching.keep_last_batch()
 checkpoints.install()
 errors.install_hook()
 

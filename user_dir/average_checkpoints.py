@@ -1,0 +1,128 @@
+"""Averages the parameters of fairseq checkpoints.
+
+``python -m user_dir.average_checkpoints --inputs RUN --num-epoch-checkpoints 5 --output RUN/average.pt``
+
+The options are those of fairseq's ``scripts/average_checkpoints.py``, which its wheel leaves out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+import torch
+from fairseq import checkpoint_utils
+from torch import Tensor
+
+import user_dir  # noqa: F401  (makes checkpoints loadable and their errors readable)
+from user_dir.errors import UsageError
+
+
+def average(paths: list[str]) -> dict[str, Any]:
+    """The first checkpoint's state with its floating-point parameters replaced by the mean over all.
+
+    Sums are taken in float64 and rounded once. Integer buffers, such as radices and label order, must be
+    the same in all.
+
+    Raises:
+        UsageError: if the checkpoints hold other parameters, shapes or codes.
+    """
+    state: dict[str, Any] | None = None
+    sums: dict[str, Tensor] = {}
+    for path in paths:
+        loaded = checkpoint_utils.load_checkpoint_to_cpu(path)
+        model = loaded["model"]
+        if state is None:
+            state = loaded
+            sums = {name: _widened(value) for name, value in model.items()}
+            continue
+        if model.keys() != sums.keys():
+            odd = sorted(model.keys() ^ sums.keys())[0]
+            raise UsageError(f"{path} is not of the same model as {paths[0]}: only one of them has {odd}")
+        for name, value in model.items():
+            if value.shape != sums[name].shape:
+                raise UsageError(
+                    f"{path} is not of the same model as {paths[0]}: {name} has shape {tuple(value.shape)}, "
+                    f"not {tuple(sums[name].shape)}"
+                )
+            if value.is_floating_point():
+                sums[name] += value
+            elif not torch.equal(value, sums[name]):
+                raise UsageError(f"{path} and {paths[0]} differ in {name}: they use different codes")
+    assert state is not None
+    for name, value in state["model"].items():
+        if value.is_floating_point():
+            state["model"][name] = (sums[name] / len(paths)).to(value.dtype)
+    # A mean of parameters has no optimiser state; leaving one in would invite resuming from it.
+    state["last_optimizer_state"] = None
+    return state
+
+
+def _widened(value: Tensor) -> Tensor:
+    return value.to(torch.float64) if value.is_floating_point() else value
+
+
+def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, upper: int | None) -> list[str]:
+    """The checkpoint files to average: the named ones, or the last of a run folder by epoch or update.
+
+    Raises:
+        UsageError: if a file is missing or the folder holds too few checkpoints.
+    """
+    if epochs is None and updates is None:
+        missing = [path for path in inputs if not os.path.isfile(path)]
+        if missing:
+            raise UsageError(f"no checkpoint at {missing[0]}")
+        return inputs
+    if len(inputs) != 1 or not os.path.isdir(inputs[0]):
+        raise UsageError(
+            "--num-epoch-checkpoints and --num-update-checkpoints take one run folder in --inputs, "
+            f"got {' '.join(inputs)}"
+        )
+    pattern = r"checkpoint(\d+)\.pt" if updates is None else r"checkpoint_\d+_(\d+)\.pt"
+    found = checkpoint_utils.checkpoint_paths(inputs[0], pattern=pattern, keep_match=True)
+    kept = [path for number, path in found if upper is None or number <= upper]
+    wanted = epochs if updates is None else updates
+    assert wanted is not None
+    if wanted < 1 or len(kept) < wanted:
+        raise UsageError(
+            f"{inputs[0]} holds {len(kept)} checkpoints to choose from, {wanted} were asked for; train "
+            "without --no-epoch-checkpoints (or with --save-interval-updates) or ask for fewer"
+        )
+    return kept[:wanted]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m user_dir.average_checkpoints", description="average fairseq checkpoints"
+    )
+    parser.add_argument("--inputs", nargs="+", required=True, help="checkpoint files, or one run folder")
+    parser.add_argument("--output", required=True, metavar="FILE", help="where to write the average")
+    last = parser.add_mutually_exclusive_group()
+    last.add_argument(
+        "--num-epoch-checkpoints", type=int, metavar="N", help="the last N epochs of the folder"
+    )
+    last.add_argument("--num-update-checkpoints", type=int, metavar="N", help="the last N checkpoint_E_U.pt")
+    parser.add_argument(
+        "--checkpoint-upper-bound", type=int, metavar="N", help="use checkpoints up to this epoch or update"
+    )
+    options = parser.parse_args(arguments)
+    paths = find_inputs(
+        options.inputs,
+        options.num_epoch_checkpoints,
+        options.num_update_checkpoints,
+        options.checkpoint_upper_bound,
+    )
+    state = average(paths)
+    unfinished = f"{options.output}.unfinished"
+    os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
+    state["cfg"] = checkpoint_utils.OmegaConf.to_container(state["cfg"]) if state.get("cfg") else None
+    torch.save(state, unfinished)
+    os.replace(unfinished, options.output)
+    print(f"averaged {len(paths)} checkpoints into {options.output}:", *paths, sep="\n  ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
