@@ -4,12 +4,13 @@ fairseq imports ``models/`` by itself, and again in workers; the imports here ma
 register the same things, criterions included.
 """
 
-from user_dir import batching, checkpoints, errors
+from user_dir import checkpoints, errors, repairs
 from user_dir.criterions import mhe_ce
 from user_dir.models import transformer_mhe
+from user_dir.tasks import translation_mhe
 
-batching.keep_last_batch()
+repairs.install()
 checkpoints.install()
 errors.install_hook()
 
-__all__ = ["mhe_ce", "transformer_mhe"]
+__all__ = ["mhe_ce", "transformer_mhe", "translation_mhe"]

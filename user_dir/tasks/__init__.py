@@ -1,0 +1,1 @@
+"""Tasks; fairseq imports the modules of this folder by itself."""
