@@ -144,21 +144,14 @@ class CascadeHead(MultiHead):
             logits = self.inner[0](features)
         elif self.conditioning == "table":
             width = codec.radix_list[level]
-            weight, bias = self._table(level)
-            logits = grouped_linear(features, prefixes, weight, width)
-            if bias is not None:
-                blocks = F.pad(bias, (0, -len(bias) % width)).view(-1, width)
-                logits = logits + F.embedding(prefixes, blocks)
+            if level == codec.num_heads - 1:
+                logits = self.leaf.block_logits(features, prefixes, width)
+            else:
+                linear = cast(nn.Linear, self.inner[level])
+                logits = grouped_linear(features, prefixes, linear.weight, linear.bias, width)
         else:
             logits = self._digit_logits(level, self.hidden[level - 1](features), prefixes)
         return self._mask(level, logits, prefixes)
-
-    def _table(self, level: int) -> tuple[Tensor, Tensor | None]:
-        """Weights and biases of all used prefixes of ``level + 1`` digits, in rank order."""
-        if level == self.codec.num_heads - 1:
-            return self.leaf.weight_by_rank(), self.leaf.bias
-        linear = cast(nn.Linear, self.inner[level])
-        return linear.weight, linear.bias
 
     def _digit_logits(self, level: int, projected: Tensor, prefixes: Tensor) -> Tensor:
         """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
@@ -200,7 +193,10 @@ class CascadeHead(MultiHead):
             width, count = codec.radix_list[level], codec.prefix_counts[level]
             prefixes = torch.arange(total.size(-1), device=features.device)
             if self.conditioning == "table":
-                logits = F.linear(features, *self._table(level))
+                if level == codec.num_heads - 1:
+                    logits = F.linear(features, self.leaf.weight_by_rank(), self.leaf.bias)
+                else:
+                    logits = self.inner[level](features)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
                 projected = self.hidden[level - 1](features).unsqueeze(1)

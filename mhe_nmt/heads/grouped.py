@@ -9,8 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def grouped_linear(rows: Tensor, branches: Tensor, weight: Tensor, width: int) -> Tensor:
-    """``out[n] = weight[branches[n]] @ rows[n]``, with only the branches that occur computed.
+def grouped_linear(
+    rows: Tensor,
+    branches: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    width: int,
+    row_index: Tensor | None = None,
+) -> Tensor:
+    """``out[n] = weight[branches[n]] @ rows[n] + bias[branches[n]]``; only branches that occur are computed.
 
     Rows are sorted by branch and each branch's rows meet its block of the weight in one matrix product: on
     CUDA by ``torch.nn.functional.grouped_mm`` where its alignment rules allow it, elsewhere one product a
@@ -20,10 +27,12 @@ def grouped_linear(rows: Tensor, branches: Tensor, weight: Tensor, width: int) -
         rows: ``(N, d)``.
         branches: ``(N,)`` int64.
         weight: ``(R, d)``; branch ``b`` owns rows ``b·width … (b + 1)·width - 1``; the last may own fewer.
+        bias: ``(R,)`` or ``None``.
         width: rows a branch.
+        row_index: ``(R,)`` int64, where row ``r`` is to be found at ``weight[row_index[r]]``.
 
     Returns:
-        ``(N, width)``; entries beyond a short last branch are 0.
+        ``(N, width)``; entries beyond a short last branch mean nothing.
     """
     device = rows.device.type
     if torch.is_autocast_enabled(device):
@@ -31,13 +40,19 @@ def grouped_linear(rows: Tensor, branches: Tensor, weight: Tensor, width: int) -
         rows, weight = rows.to(dtype), weight.to(dtype)
     order = branches.argsort(stable=True)
     sorted_rows = rows.index_select(0, order)
-    counts = torch.bincount(branches, minlength=-(-len(weight) // width))
+    num_rows = len(weight)
+    counts = torch.bincount(branches, minlength=-(-num_rows // width))
     with torch.autocast(device, enabled=False):
         if device == "cuda" and _grouped_mm_accepts(rows, width):
-            out = grouped_mm_linear(sorted_rows, counts, weight, width)
+            ranked = weight if row_index is None else weight.index_select(0, row_index)
+            out = grouped_mm_linear(sorted_rows, counts, ranked, width)
         else:
-            out = _SegmentLinear.apply(sorted_rows, weight, width, _segments(counts))
-    return out.index_select(0, order.argsort())
+            out = _SegmentLinear.apply(sorted_rows, weight, width, _segments(counts), row_index)
+    out = out.index_select(0, order.argsort())
+    if bias is None:
+        return out
+    ranks = branches.unsqueeze(-1) * width + torch.arange(width, device=out.device)
+    return out + bias.index_select(0, ranks.clamp(max=num_rows - 1).flatten()).view_as(out)
 
 
 def _grouped_mm_accepts(rows: Tensor, width: int) -> bool:
@@ -67,26 +82,37 @@ class _SegmentLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, weight: Tensor, width: int, segments: list[tuple[int, int, int]]
+        ctx: Any,
+        rows: Tensor,
+        weight: Tensor,
+        width: int,
+        segments: list[tuple[int, int, int]],
+        row_index: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(rows, weight)
-        ctx.width, ctx.segments = width, segments
+        ctx.width, ctx.segments, ctx.row_index = width, segments, row_index
         out = rows.new_zeros(len(rows), width)
         for branch, start, stop in segments:
-            block = weight[branch * width : (branch + 1) * width]
+            block = weight[_block(branch, width, row_index)]
             out[start:stop, : len(block)] = rows[start:stop] @ block.t()
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         rows, weight = ctx.saved_tensors
         grad_rows = torch.zeros_like(rows) if ctx.needs_input_grad[0] else None
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         for branch, start, stop in ctx.segments:
-            first, last = branch * ctx.width, min((branch + 1) * ctx.width, len(weight))
-            part = grads[0][start:stop, : last - first]
+            own = _block(branch, ctx.width, ctx.row_index)
+            block = weight[own]
+            part = grads[0][start:stop, : len(block)]
             if grad_rows is not None:
-                torch.mm(part, weight[first:last], out=grad_rows[start:stop])
+                grad_rows[start:stop] = part @ block
             if grad_weight is not None:
-                torch.mm(part.t(), rows[start:stop], out=grad_weight[first:last])
-        return grad_rows, grad_weight, None, None
+                grad_weight[own] = part.t() @ rows[start:stop]
+        return grad_rows, grad_weight, None, None, None
+
+
+def _block(branch: int, width: int, row_index: Tensor | None) -> slice | Tensor:
+    rows = slice(branch * width, (branch + 1) * width)
+    return rows if row_index is None else row_index[rows]

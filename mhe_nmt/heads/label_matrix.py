@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec
+from mhe_nmt.heads.grouped import grouped_linear
 
 
 class LabelMatrix(nn.Module):
     """Weights and biases, one row a label, read in the order of ranks so that blocks are contiguous.
 
-    An own matrix is stored in rank order. A tied one is stored in label order, as its embedding is, and
-    gathered into rank order at each use unless the label order is the identity.
+    An own matrix is stored in rank order. A tied one is stored in label order, as its embedding is, and read
+    through an index unless the label order is the identity.
 
     Args:
         codec: gives ``V`` and the order; kept by reference, not as a submodule.
@@ -51,12 +52,25 @@ class LabelMatrix(nn.Module):
         self.weight = weight
         self.tied = True
 
-    def weight_by_rank(self) -> Tensor:
-        """``(V, d)``, rows in rank order."""
+    @property
+    def row_index(self) -> Tensor | None:
+        """Rank ``r`` has its row at ``weight[row_index[r]]``; ``None`` where rows are in rank order."""
         codec = self._codec[0]
-        if not self.tied or codec.is_identity:
-            return self.weight
-        return self.weight.index_select(0, codec.labels_by_rank)
+        return codec.labels_by_rank if self.tied and not codec.is_identity else None
+
+    def rows(self, ranks: Tensor) -> Tensor:
+        """Weight rows at ``ranks`` ``(n,)``: ``(n, d)``."""
+        index = self.row_index
+        return self.weight.index_select(0, ranks if index is None else index.index_select(0, ranks))
+
+    def weight_by_rank(self) -> Tensor:
+        """``(V, d)``, rows in rank order: a copy where they are not stored so."""
+        index = self.row_index
+        return self.weight if index is None else self.weight.index_select(0, index)
+
+    def block_logits(self, features: Tensor, blocks: Tensor, width: int) -> Tensor:
+        """Logits of each row's own block of ``width`` ranks: ``(n, d)`` and ``(n,)`` to ``(n, width)``."""
+        return grouped_linear(features, blocks, self.weight, self.bias, width, self.row_index)
 
     def extra_repr(self) -> str:
         return f"{self.weight.size(0)}, {self.weight.size(1)}, tied={self.tied}"

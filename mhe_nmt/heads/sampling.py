@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
-from mhe_nmt.heads.grouped import grouped_linear
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
 from mhe_nmt.topk import dense_topk
@@ -125,18 +124,15 @@ class SamplingHead(MultiHead):
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
         size = self.block_size
         device = features.device
-        weight, bias = self.matrix.weight_by_rank(), self.matrix.bias
+        bias = self.matrix.bias
         own_block = ranks.div(size, rounding_mode="floor")
-        own_logits = grouped_linear(features, own_block, weight, size)
+        own_logits = self.matrix.block_logits(features, own_block, size)
         within = torch.arange(size, device=device)
         drawn = torch.randperm(self.num_blocks, device=device)[: self.sampled_blocks]
         drawn_ranks = (drawn.unsqueeze(-1) * size + within).flatten()
         drawn_ranks = drawn_ranks[drawn_ranks < self.num_labels]
-        drawn_logits = F.linear(features, weight.index_select(0, drawn_ranks))
+        drawn_logits = F.linear(features, self.matrix.rows(drawn_ranks))
         if bias is not None:
-            own_logits = own_logits + F.embedding(
-                own_block, F.pad(bias, (0, -len(bias) % size)).view(-1, size)
-            )
             drawn_logits = drawn_logits + bias.index_select(0, drawn_ranks)
         own_logits, drawn_logits = at_least_float32(own_logits), at_least_float32(drawn_logits)
 
