@@ -211,12 +211,16 @@ class CascadeHead(MultiHead):
         total, _ = self._level_log_prob(0, features, zero)
         codes = ranks.div(self.codec.strides[0], rounding_mode="floor")
         total = total.gather(-1, codes)
-        repeated = features.repeat_interleave(labels.size(-1), dim=0)
+        rows = torch.arange(len(features), device=features.device).unsqueeze(-1)
         for level in range(1, self.codec.num_heads):
-            log_prob, _ = self._level_log_prob(level, repeated, codes.flatten())
+            # Labels of one row often share their prefix: each branch of a row is computed once.
+            count = self.codec.prefix_counts[level - 1]
+            branches, place = (rows * count + codes).unique(return_inverse=True)
+            owners, prefixes = branches.div(count, rounding_mode="floor"), branches.remainder(count)
+            log_prob, _ = self._level_log_prob(level, features.index_select(0, owners), prefixes)
             codes = ranks.div(self.codec.strides[level], rounding_mode="floor")
             digits = codes.remainder(self.codec.radix_list[level])
-            total = total + log_prob.gather(-1, digits.view(-1, 1)).view_as(total)
+            total = total + log_prob[place, digits]
         return total
 
     def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
