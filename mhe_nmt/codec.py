@@ -8,6 +8,7 @@ are ours; the exact algorithms of :mod:`mhe_nmt.topk` and of the heads rest on t
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,10 @@ def balanced_radices(num_labels: int, num_heads: int) -> tuple[int, ...]:
 
 
 def _checked_radices(num_labels: int, radices: Sequence[int]) -> tuple[int, ...]:
-    checked = tuple(int(radix) for radix in radices)
+    try:
+        checked = tuple(operator.index(radix) for radix in radices)
+    except TypeError:
+        raise ValueError(f"radices must be integers, got {list(radices)}") from None
     if len(checked) < 2:
         raise ValueError(f"a multi-head code needs at least 2 radices, got {list(checked)}")
     if min(checked) < 2:
@@ -177,6 +181,10 @@ class LabelCodec(nn.Module):
         if self.is_identity:
             return ranks
         return self.labels_by_rank.index_select(0, ranks.reshape(-1)).view(ranks.shape)
+
+    def to_rank_order(self, by_label: Tensor) -> Tensor:
+        """Puts the ``(…, V)`` columns of ``by_label`` in rank order."""
+        return by_label if self.is_identity else by_label.index_select(-1, self.labels_by_rank)
 
     def to_label_order(self, by_rank: Tensor) -> Tensor:
         """Puts the ``(…, V)`` columns of ``by_rank`` in label order."""

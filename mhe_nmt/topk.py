@@ -88,6 +88,7 @@ def staircase(ranges: tuple[int, ...], k: int, device: torch.device) -> Tensor:
 
 def certified_topk(
     source: CandidateSource,
+    width: Callable[[int], int],
     dense: Callable[[Tensor], Tensor],
     num_rows: int,
     num_labels: int,
@@ -97,11 +98,12 @@ def certified_topk(
     """Exact top-k from a source of candidates: doubles their number until the bound proves completeness.
 
     A row is finished when its k-th score is strictly above the bound on all labels that were not listed;
-    strictly, because an unlisted label with the same score could have the smaller id. Rows so flat that many
-    times k candidates prove nothing are finished from dense scores, a few rows at a time.
+    strictly, because an unlisted label with the same score could have the smaller id. Rows so flat that it
+    would take candidates in the order of V are finished from dense scores, a few rows at a time.
 
     Args:
         source: see :data:`CandidateSource`; called with the unfinished rows, int64 ``(n,)``.
+        width: how many entries a row the source makes for a count.
         dense: scores of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         num_rows: number of rows ``N``.
         num_labels: ``V``.
@@ -113,7 +115,7 @@ def certified_topk(
     rows = torch.arange(num_rows, device=device)
     count = k + 1
     best: tuple[Tensor, Tensor] | None = None
-    while 4 * count < num_labels and count <= 64 * (k + 1):
+    while 4 * width(count) < num_labels and count <= 64 * (k + 1):
         values, labels, bound = source(rows, count)
         found = select_topk(values, labels, k)
         if best is None:
@@ -124,11 +126,17 @@ def certified_topk(
         if not len(rows):
             return best
         count *= 2
-    # A quarter of the rows at most, and a bounded number of scores, so that nothing is rows x V.
-    chunk = max(1, min(2**24 // num_labels, -(-len(rows) // 4)))
-    pieces = [dense_topk(dense(part), k) for part in rows.split(chunk)]
-    found = torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+    found = dense_topk_in_chunks(dense, rows, num_labels, k)
     if best is None:
         return found
     best[0][rows], best[1][rows] = found
     return best
+
+
+def dense_topk_in_chunks(
+    dense: Callable[[Tensor], Tensor], rows: Tensor, num_labels: int, k: int
+) -> tuple[Tensor, Tensor]:
+    """Top-k of ``rows`` ``(n,)`` from dense scores, few rows at a time so that nothing is rows × V."""
+    chunk = max(1, min(2**24 // num_labels, -(-len(rows) // 4)))
+    pieces = [dense_topk(dense(part), k) for part in rows.split(chunk)]
+    return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])

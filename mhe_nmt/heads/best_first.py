@@ -8,23 +8,28 @@ import torch
 from torch import Tensor
 
 from mhe_nmt.codec import LabelCodec
-from mhe_nmt.topk import select_topk
+from mhe_nmt.topk import dense_topk_in_chunks, select_topk
 
 #: ``(level, rows, prefixes) -> (n, b)``: conditional log-probabilities of digit ``level`` for the features at
 #: ``rows`` after ``prefixes``, -inf at unused codes.
 Expand = Callable[[int, Tensor, Tensor], Tensor]
 
 
-def best_first_topk(codec: LabelCodec, expand: Expand, num_rows: int, k: int) -> tuple[Tensor, Tensor]:
+def best_first_topk(
+    codec: LabelCodec, expand: Expand, dense: Callable[[Tensor], Tensor], num_rows: int, k: int
+) -> tuple[Tensor, Tensor]:
     """The ``k`` best labels under the chain rule, ties broken by smaller label id.
 
     No label scores above its prefix, for a conditional log-probability is at most 0. So a row is finished
     once its best unexpanded prefix is strictly below its k-th label; strictly, because an equal score could
-    belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be wrong.
+    belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be wrong. With
+    three heads or more, rows so flat that half the code space would be visited are finished from dense
+    scores, a few at a time.
 
     Args:
         codec: the code.
         expand: see :data:`Expand`.
+        dense: scores of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         num_rows: ``N``.
         k: ``1 <= k <= V``.
 
@@ -46,13 +51,17 @@ def best_first_topk(codec: LabelCodec, expand: Expand, num_rows: int, k: int) ->
     widest = max(codec.radix_list[1:])
     most = max(1, codec.num_labels // (4 * widest))
     step = min(4, most)
+    visited = 0
     while len(rows):
+        if levels > 2 and 2 * visited > codec.num_labels:
+            values[rows], labels[rows] = dense_topk_in_chunks(dense, rows, codec.num_labels, k)
+            break
         step = min(step, scores.size(-1))
         popped, index = scores.topk(step, dim=-1)
         scores = scores.scatter(-1, index, -torch.inf)
         popped_prefixes, popped_lengths = prefixes.gather(-1, index), lengths.gather(-1, index)
         for level in range(1, levels):
-            chosen = (popped_lengths == level) & (popped >= best_values[:, -1:])
+            chosen = (popped_lengths == level) & (popped >= best_values[:, -1:]) & ~popped.isneginf()
             if not bool(chosen.any()):
                 continue
             radix = codec.radix_list[level]
@@ -80,5 +89,17 @@ def best_first_topk(codec: LabelCodec, expand: Expand, num_rows: int, k: int) ->
             rows, scores, prefixes = rows[open_rows], scores[open_rows], prefixes[open_rows]
             lengths = lengths[open_rows]
             best_values, best_labels = best_values[open_rows], best_labels[open_rows]
+        visited += step * widest
         step = min(2 * step, most)
+        if levels > 2 and len(rows):
+            scores, prefixes, lengths = _compacted(scores, prefixes, lengths)
     return values, labels
+
+
+def _compacted(scores: Tensor, prefixes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The frontier without the columns that are spent in every row."""
+    alive = max(1, int((~scores.isneginf()).sum(-1).max()))
+    if alive == scores.size(-1):
+        return scores, prefixes, lengths
+    scores, index = scores.topk(alive, dim=-1)
+    return scores, prefixes.gather(-1, index), lengths.gather(-1, index)

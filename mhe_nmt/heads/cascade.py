@@ -194,7 +194,8 @@ class CascadeHead(MultiHead):
             prefixes = torch.arange(total.size(-1), device=features.device)
             if self.conditioning == "table":
                 if level == codec.num_heads - 1:
-                    logits = F.linear(features, self.leaf.weight_by_rank(), self.leaf.bias)
+                    logits = F.linear(features, self.leaf.weight, self.leaf.bias)
+                    logits = codec.to_rank_order(logits)
                 else:
                     logits = self.inner[level](features)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
@@ -227,4 +228,7 @@ class CascadeHead(MultiHead):
         def expand(level: int, rows: Tensor, prefixes: Tensor) -> Tensor:
             return self._level_log_prob(level, features.index_select(0, rows), prefixes)[0]
 
-        return best_first_topk(self.codec, expand, len(features), k)
+        def dense(rows: Tensor) -> Tensor:
+            return self._log_prob(features.index_select(0, rows))
+
+        return best_first_topk(self.codec, expand, dense, len(features), k)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def grouped_linear(
@@ -29,7 +30,7 @@ def grouped_linear(
         weight: ``(R, d)``; branch ``b`` owns rows ``b·width … (b + 1)·width - 1``; the last may own fewer.
         bias: ``(R,)`` or ``None``.
         width: rows a branch.
-        row_index: ``(R,)`` int64, where row ``r`` is to be found at ``weight[row_index[r]]``.
+        row_index: ``(R,)`` int64, where row ``r`` is to be found at ``weight[row_index[r]]``, and its bias.
 
     Returns:
         ``(N, width)``; entries beyond a short last branch mean nothing.
@@ -52,7 +53,8 @@ def grouped_linear(
     if bias is None:
         return out
     ranks = branches.unsqueeze(-1) * width + torch.arange(width, device=out.device)
-    return out + bias.index_select(0, ranks.clamp(max=num_rows - 1).flatten()).view_as(out)
+    ranks = ranks.clamp(max=num_rows - 1).flatten()
+    return out + bias.index_select(0, ranks if row_index is None else row_index[ranks]).view_as(out)
 
 
 def _grouped_mm_accepts(rows: Tensor, width: int) -> bool:
@@ -98,6 +100,7 @@ class _SegmentLinear(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         rows, weight = ctx.saved_tensors
         grad_rows = torch.zeros_like(rows) if ctx.needs_input_grad[0] else None

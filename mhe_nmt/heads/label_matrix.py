@@ -10,18 +10,18 @@ from mhe_nmt.heads.grouped import grouped_linear
 
 
 class LabelMatrix(nn.Module):
-    """Weights and biases, one row a label, read in the order of ranks so that blocks are contiguous.
+    """Weights and biases, one row a label, that can be read by blocks of ranks.
 
-    An own matrix is stored in rank order. A tied one is stored in label order, as its embedding is, and read
-    through an index unless the label order is the identity.
+    Rows are stored in label order, as an embedding's are, so that tied and own matrices are alike in a state
+    dict; blocks of ranks are read through an index unless the label order is the identity.
 
     Args:
         codec: gives ``V`` and the order; kept by reference, not as a submodule.
         in_features: ``d``.
-        bias: adds a bias a label, in rank order, own also where the weight is tied.
+        bias: adds a bias a label, own also where the weight is tied.
 
     Shape:
-        weight ``(V, d)``, bias ``(V,)``.
+        weight ``(V, d)``, bias ``(V,)``, in label order.
     """
 
     def __init__(
@@ -54,19 +54,9 @@ class LabelMatrix(nn.Module):
 
     @property
     def row_index(self) -> Tensor | None:
-        """Rank ``r`` has its row at ``weight[row_index[r]]``; ``None`` where rows are in rank order."""
+        """Rank ``r`` has its row at ``weight[row_index[r]]``; ``None`` where the order is the identity."""
         codec = self._codec[0]
-        return codec.labels_by_rank if self.tied and not codec.is_identity else None
-
-    def rows(self, ranks: Tensor) -> Tensor:
-        """Weight rows at ``ranks`` ``(n,)``: ``(n, d)``."""
-        index = self.row_index
-        return self.weight.index_select(0, ranks if index is None else index.index_select(0, ranks))
-
-    def weight_by_rank(self) -> Tensor:
-        """``(V, d)``, rows in rank order: a copy where they are not stored so."""
-        index = self.row_index
-        return self.weight if index is None else self.weight.index_select(0, index)
+        return None if codec.is_identity else codec.labels_by_rank
 
     def block_logits(self, features: Tensor, blocks: Tensor, width: int) -> Tensor:
         """Logits of each row's own block of ``width`` ranks: ``(n, d)`` and ``(n,)`` to ``(n, width)``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -189,7 +190,7 @@ class ProductHead(MultiHead):
         per_group = self._normalised(sum_in_order(self._gather(log_probs, digits)), log_mass)
         if log_prior is None:
             return per_group.squeeze(1)
-        return (per_group + log_prior.unsqueeze(-1)).logsumexp(1)
+        return add_in_log_space((per_group + log_prior.unsqueeze(-1)).unbind(1))
 
     @staticmethod
     def _normalised(scores: Tensor, log_mass: Tensor | None) -> Tensor:
@@ -218,19 +219,25 @@ class ProductHead(MultiHead):
         if self.form == "joint":
             return self._joint_log_prob(features)
         log_probs, log_mass, log_prior = self._digit_log_probs(features)
-        total: Tensor | None = None
-        for group in range(self.groups):
-            by_rank = log_probs[0][:, group]
-            for scores in log_probs[1:]:
-                by_rank = (by_rank.unsqueeze(-1) + scores[:, group].unsqueeze(-2)).flatten(-2)
-            by_rank = by_rank[:, : self.num_labels]
-            if log_mass is not None:
-                by_rank = by_rank - log_mass[:, group, None]
-            if log_prior is not None:
-                by_rank = by_rank + log_prior[:, group, None]
-            total = by_rank if total is None else torch.logaddexp(total, by_rank)
-        assert total is not None
-        return self.codec.to_label_order(total)
+        return self.codec.to_label_order(
+            add_in_log_space(
+                self._group_log_prob(group, log_probs, log_mass, log_prior) for group in range(self.groups)
+            )
+        )
+
+    def _group_log_prob(
+        self, group: int, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None
+    ) -> Tensor:
+        """One group's part of the mixture, ``(N, V)`` by rank."""
+        by_rank = log_probs[0][:, group]
+        for scores in log_probs[1:]:
+            by_rank = (by_rank.unsqueeze(-1) + scores[:, group].unsqueeze(-2)).flatten(-2)
+        by_rank = by_rank[:, : self.num_labels]
+        if log_mass is not None:
+            by_rank = by_rank - log_mass[:, group, None]
+        if log_prior is not None:
+            by_rank = by_rank + log_prior[:, group, None]
+        return by_rank
 
     def _score(self, features: Tensor, labels: Tensor) -> Tensor:
         if self.form == "joint":
@@ -262,7 +269,11 @@ class ProductHead(MultiHead):
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features[rows])
 
-        return certified_topk(source, dense, len(features), self.num_labels, k, features.device)
+        def width(count: int) -> int:
+            places = sum(len(staircase(box.limits, count, features.device)) for box in self.boxes)
+            return self.groups * places
+
+        return certified_topk(source, width, dense, len(features), self.num_labels, k, features.device)
 
     def _group_candidates(
         self, log_probs: list[Tensor], log_mass: Tensor | None, count: int
@@ -301,6 +312,11 @@ class ProductHead(MultiHead):
                 by_prefix = (by_prefix.unsqueeze(-1) * head.unsqueeze(-2)).flatten(-2)
             by_rank = (by_prefix.mT @ scores[-1]).flatten(1)[:, : self.num_labels]
         return self.codec.to_label_order(by_rank.log_softmax(-1))
+
+
+def add_in_log_space(terms: Iterable[Tensor]) -> Tensor:
+    """Log of the sum of exponentials, from left to right, for the reason of :func:`sum_in_order`."""
+    return functools.reduce(torch.logaddexp, terms)
 
 
 def sum_in_order(terms: Sequence[Tensor]) -> Tensor:

@@ -42,7 +42,7 @@ class SamplingHead(MultiHead):
             block. 1 is the full softmax.
 
     Shape:
-        ``matrix.weight`` ``(V, d)``, in rank order unless tied.
+        ``matrix.weight`` ``(V, d)``, rows in label order.
     """
 
     def __init__(
@@ -97,9 +97,8 @@ class SamplingHead(MultiHead):
         )
 
     def to_onehot(self) -> OneHotHead:
-        """The same scores as a plain output layer, weights copied into label order."""
-        bias = self.matrix.bias
-        weight = self.matrix.weight_by_rank().detach()
+        """The same scores as a plain output layer, weights copied."""
+        weight, bias = self.matrix.weight, self.matrix.bias
         head = OneHotHead(
             self.in_features,
             self.num_labels,
@@ -110,9 +109,9 @@ class SamplingHead(MultiHead):
             dtype=weight.dtype,
         )
         with torch.no_grad():
-            head.weight.copy_(weight.index_select(0, self.codec.order))
+            head.weight.copy_(weight)
             if bias is not None and head.bias is not None:
-                head.bias.copy_(bias.index_select(0, self.codec.order))
+                head.bias.copy_(bias)
         return head
 
     def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
@@ -131,9 +130,10 @@ class SamplingHead(MultiHead):
         drawn = torch.randperm(self.num_blocks, device=device)[: self.sampled_blocks]
         drawn_ranks = (drawn.unsqueeze(-1) * size + within).flatten()
         drawn_ranks = drawn_ranks[drawn_ranks < self.num_labels]
-        drawn_logits = F.linear(features, self.matrix.rows(drawn_ranks))
+        drawn_labels = self.codec.labels(drawn_ranks)
+        drawn_logits = F.linear(features, self.matrix.weight.index_select(0, drawn_labels))
         if bias is not None:
-            drawn_logits = drawn_logits + bias.index_select(0, drawn_ranks)
+            drawn_logits = drawn_logits + bias.index_select(0, drawn_labels)
         own_logits, drawn_logits = at_least_float32(own_logits), at_least_float32(drawn_logits)
 
         absent = (own_block.unsqueeze(-1) * size + within) >= self.num_labels
@@ -149,10 +149,8 @@ class SamplingHead(MultiHead):
         return HeadOutput(nll, -(own_sum + inverse_q * drawn_sum))
 
     def _log_prob(self, features: Tensor) -> Tensor:
-        if self.matrix.tied and self.matrix.bias is None:
-            return at_least_float32(F.linear(features, self.matrix.weight)).log_softmax(-1)
-        logits = F.linear(features, self.matrix.weight_by_rank(), self.matrix.bias)
-        return self.codec.to_label_order(at_least_float32(logits).log_softmax(-1))
+        logits = F.linear(features, self.matrix.weight, self.matrix.bias)
+        return at_least_float32(logits).log_softmax(-1)
 
     def _score(self, features: Tensor, labels: Tensor) -> Tensor:
         return self._log_prob(features).gather(-1, labels)

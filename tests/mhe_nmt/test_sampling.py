@@ -1,0 +1,244 @@
+"""The sampling head: its partition estimate is unbiased, exact on its own block, and within its budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import Case, Code, codes, shuffled
+from torch import Tensor
+
+from mhe_nmt import SamplingHead
+
+CODES = [
+    Code(24, (6, 4)),
+    Code(23, (8, 3), shuffled(23, 4)),
+    Code(37, (5, 2, 4), shuffled(37, 1)),
+    Code(9, (9, 2)),
+]
+
+
+def build(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
+    head = Case("sampling", code, {"sample_fraction": fraction}, in_features=4, seed=6).build(scale=scale)
+    assert isinstance(head, SamplingHead)
+    return head
+
+
+def blocks_of(code: Code) -> list[int]:
+    """Block of each label: its first digit."""
+    size = math.prod(code.radices[1:])
+    return [rank // size for rank in (code.order or range(code.num_labels))]
+
+
+def used_blocks(head: SamplingHead, code: Code, nll: Tensor) -> set[int]:
+    """Blocks with any gradient from this loss term."""
+    (grad,) = torch.autograd.grad(nll, head.matrix.weight, retain_graph=True)
+    blocks = blocks_of(code)
+    return {blocks[label] for label in (grad != 0).any(-1).nonzero()[:, 0].tolist()}
+
+
+def draws(head: SamplingHead, features: Tensor, target: Tensor, times: int) -> Iterator[Tensor]:
+    head.train()
+    with torch.no_grad():
+        for seed in range(times):
+            torch.manual_seed(seed)
+            yield head(features, target).nll
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9])
+def test_partition_estimate_is_unbiased(code: Code, fraction: float) -> None:
+    """exp(nll) P(target) is Z's estimate over Z: its mean over draws is 1 at every position."""
+    head = build(code, fraction, scale=0.5)
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((4,)), case.labels((4,))
+    exact = head.log_prob(features).detach().gather(-1, target[:, None])[:, 0]
+    ratios = torch.stack([(nll + exact).exp() for nll in draws(head, features, target, 500)])
+    mean, error = ratios.mean(0), ratios.std(0) / math.sqrt(len(ratios))
+    assert (error < 0.08).all(), "too noisy to show anything"
+    assert ((mean - 1).abs() <= 4.5 * error + 1e-9).all(), (mean, error)
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("fraction", [0.2, 0.5])
+def test_loss_terms_of_one_draw(code: Code, fraction: float) -> None:
+    """Own block exactly, other used blocks by 1 / inclusion probability, nothing else: from the used blocks.
+
+    m of B blocks are drawn without replacement, so each is drawn with probability m / B.
+    """
+    head = build(code, fraction)
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((3,)), case.labels((3,))
+    logits = head.log_prob(features).detach()
+    block = torch.tensor(blocks_of(code))
+    weight = len(set(blocks_of(code))) / head.sampled_blocks
+    head.train()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        out = head(features, target)
+        for n, label in enumerate(target.tolist()):
+            own = block == block[label]
+            used = used_blocks(head, code, out.nll[n])
+            others = torch.tensor([int(b) in used for b in block]) & ~own
+            z = logits[n, own].exp().sum() + weight * logits[n, others].exp().sum()
+            torch.testing.assert_close(out.nll[n], z.log() - logits[n, label])
+            scores = logits[n] - z.log()
+            torch.testing.assert_close(out.smooth[n], -(scores[own].sum() + weight * scores[others].sum()))
+
+
+@given(codes(max_labels=80), st.sampled_from([0.01, 0.1, 0.25, 0.5, 0.99]), st.integers(0, 99))
+def test_own_block_is_always_in_and_the_budget_is_kept(code: Code, fraction: float, seed: int) -> None:
+    head = build(code, fraction, scale=0.3)
+    case = Case("sampling", code, {}, in_features=4, seed=seed)
+    features, target = case.features((5,)), case.labels((5,))
+    blocks = blocks_of(code)
+    count = len(set(blocks))
+    budget = max(1, round(fraction * count))
+    head.train()
+    torch.manual_seed(seed)
+    out = head(features, target)
+    drawn: set[int] = set()
+    for n, label in enumerate(target.tolist()):
+        used = used_blocks(head, code, out.nll[n])
+        # A block of a single label that is the whole softmax has no gradient to be seen by.
+        if len(used) > 0:
+            assert blocks[label] in used
+        assert len(used - {blocks[label]}) <= budget
+        drawn |= used - {blocks[label]}
+    assert len(drawn) <= budget, "the drawn blocks are shared by the positions of a call"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_whole_budget_is_used(code: Code) -> None:
+    """Over many draws every other block is seen, each about as often as the next."""
+    head = build(code, 0.4, scale=0.3)
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((1,)), case.labels((1,))
+    own = blocks_of(code)[int(target)]
+    count = len(set(blocks_of(code)))
+    seen = dict.fromkeys(range(count), 0)
+    head.train()
+    times = 200
+    for seed in range(times):
+        torch.manual_seed(seed)
+        for block in used_blocks(head, code, head(features, target).nll[0]):
+            seen[block] += 1
+    assert seen[own] == times
+    expected = times * head.sampled_blocks / count
+    spread = math.sqrt(times * head.sampled_blocks / count)
+    assert all(abs(seen[block] - expected) < 5 * spread for block in seen if block != own), seen
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_fraction_one_is_the_full_softmax(code: Code) -> None:
+    head = build(code, 1.0)
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((6,)), case.labels((6,))
+    features.requires_grad_()
+    exact = head.eval()(features, target)
+    expected = torch.autograd.grad((exact.nll + exact.smooth).sum(), [features, *head.parameters()])
+    for seed in range(3):
+        torch.manual_seed(seed)
+        out = head.train()(features, target)
+        torch.testing.assert_close(out.nll, exact.nll, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(out.smooth, exact.smooth, rtol=1e-12, atol=1e-12)
+        found = torch.autograd.grad((out.nll + out.smooth).sum(), [features, *head.parameters()])
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_a_dominant_own_block_makes_every_draw_exact() -> None:
+    code = Code(40, (10, 4), shuffled(40, 2))
+    head = build(code, 0.2, scale=0.1)
+    with torch.no_grad():
+        head.matrix.bias[[code.order.index(rank) for rank in range(8, 12)]] += 60.0
+    label = code.order.index(9)
+    features, target = torch.randn(1, 4, dtype=torch.float64), torch.tensor([label])
+    exact = head.eval()(features, target).nll.detach()
+    for nll in draws(head, features, target, 20):
+        torch.testing.assert_close(nll, exact, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_seeds_repeat_and_differ(code: Code) -> None:
+    head = build(code, 0.3).train()
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((6,)), case.labels((6,))
+    found = []
+    for seed in (0, 0, 1, 2, 3, 4):
+        torch.manual_seed(seed)
+        found.append(head(features, target).nll.detach())
+    assert torch.equal(found[0], found[1])
+    assert any(not torch.equal(found[0], other) for other in found[2:])
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_evaluation_draws_nothing(code: Code) -> None:
+    """The generator does not move, and other verbs are exact in training mode too."""
+    head = build(code, 0.3)
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((6,)), case.labels((6,))
+    state = torch.get_rng_state()
+    exact = head(features, target).nll
+    dense = head.log_prob(features)
+    head.train()
+    assert torch.equal(head.log_prob(features), dense)
+    assert torch.equal(head.predict(features), dense.argmax(-1))
+    torch.testing.assert_close(head.score(features, target[:, None])[:, 0], -exact)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_gradients_of_a_draw_are_those_of_its_formula(code: Code) -> None:
+    """Finite differences with the draw held fixed by the seed."""
+    head = build(code, 0.3).train()
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    target = case.labels((2,))
+    names = list(dict(head.named_parameters()))
+
+    def terms(features: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
+        torch.manual_seed(3)
+        named = dict(zip(names, parameters, strict=True))
+        return tuple(torch.func.functional_call(head, named, (features, target)))
+
+    inputs = [case.features((2,)), *(parameter.detach().clone() for parameter in head.parameters())]
+    assert torch.autograd.gradcheck(terms, [value.requires_grad_() for value in inputs])
+
+
+@given(codes(max_labels=60), st.sampled_from([0.1, 0.5, 1.0]), st.integers(0, 50))
+def test_ignored_positions_in_training(code: Code, fraction: float, seed: int) -> None:
+    """A call with ignored positions equals the call without them, draw for draw."""
+    head = build(code, fraction).train()
+    case = Case("sampling", code, {}, in_features=4, seed=seed)
+    features, target = case.features((5,)), case.labels((5,))
+    target[[0, 3]] = -100
+    keep = target != -100
+    torch.manual_seed(seed)
+    out = head(features, target)
+    torch.manual_seed(seed)
+    kept = head(features[keep], target[keep])
+    torch.testing.assert_close(out.nll[keep], kept.nll)
+    assert (out.nll[~keep] == 0).all()
+    assert torch.isfinite(out.smooth).all()
+
+
+def test_more_samples_less_noise() -> None:
+    code = Code(200, (20, 10))
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((8,)), case.labels((8,))
+    noise = []
+    for fraction in (0.1, 0.4, 0.8):
+        head = build(code, fraction, scale=0.5)
+        noise.append(float(torch.stack(list(draws(head, features, target, 150))).std(0).mean()))
+    assert noise[0] > noise[1] > noise[2] > 0
+
+
+def test_used_fraction_is_reported() -> None:
+    head = build(Code(200, (20, 10)), 0.25)
+    assert head.used_fraction == pytest.approx((1 + 5) / 20)
+    assert "used_fraction" in repr(head)
+    assert build(Code(200, (20, 10)), 1.0).used_fraction == 1.0
