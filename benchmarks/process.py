@@ -1,0 +1,102 @@
+"""Runs a command with its output in a log file; a failure becomes one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository; commands run in it."""
+
+USER_DIR = ROOT / "user_dir"
+"""The fairseq plug-in."""
+
+_ERROR_LINE = re.compile(r"(?i)^[\w.]*(error|exception)\b|: error: |^error: |killed|out of memory")
+_PREFIX = re.compile(r"^[^:]*\berror: ")
+
+_children: set[subprocess.Popen[str]] = set()
+_stopping = threading.Event()
+
+
+class CommandError(Exception):
+    """A command failed; the message is for the user."""
+
+
+def tool(name: str) -> str:
+    """A command-line tool of the running Python's environment, such as `fairseq-train`."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise CommandError(f"{name} is not installed beside {shown([sys.executable])}; run `make setup`")
+    return str(path)
+
+
+def shown(command: Sequence[str]) -> str:
+    """The command as one would type it in the repository's folder."""
+    return shlex.join(part.replace(f"{ROOT}{os.sep}", "") for part in command)
+
+
+def run_logged(
+    command: Sequence[str], log: Path, *, threads: int = 1, on_line: Callable[[str], None] | None = None
+) -> float:
+    """Runs `command` in the repository, appends what it prints to `log`, and returns the seconds it took.
+
+    `on_line` sees every line. Raises CommandError if the command fails.
+    """
+    if _stopping.is_set():
+        raise CommandError("stopped")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = dict(
+        os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), PYTHONUNBUFFERED="1"
+    )
+    started = time.monotonic()
+    tail: list[str] = []
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"$ {shown(command)}\n")
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+        _children.add(child)
+        try:
+            for line in child.stdout:  # type: ignore[union-attr]
+                file.write(line)
+                # The log is there to be watched while the command runs.
+                file.flush()
+                tail = [*tail[-200:], line.strip()] if line.strip() else tail
+                if on_line:
+                    on_line(line)
+            status = child.wait()
+        finally:
+            _children.discard(child)
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+    if status != 0:
+        raise CommandError(_explain(command, status, tail, log))
+    return time.monotonic() - started
+
+
+def stop_others() -> None:
+    """Ends every command that `run_logged` still has running, in whichever thread, and starts no more."""
+    _stopping.set()
+    for child in list(_children):
+        child.terminate()
+
+
+def _explain(command: Sequence[str], status: int, tail: list[str], log: Path) -> str:
+    name = Path(command[0]).name
+    if name.startswith("python") and "-m" in command:
+        name = f"python -m {command[command.index('-m') + 1]}"
+    if status < 0:
+        reason = f"was stopped by signal {-status}"
+    else:
+        marked = [line for line in tail if _ERROR_LINE.search(line)]
+        reason = f"failed: {_PREFIX.sub('', (marked or tail or ['it printed nothing'])[-1])}"
+    return f"{name} {reason.rstrip('.')} (log: {shown([str(log)])})"

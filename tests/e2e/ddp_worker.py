@@ -1,0 +1,34 @@
+"""One of two processes of torch's own DistributedDataParallel, on CPU: ``ddp_worker.py RANK ADDRESS JOB``.
+
+``JOB`` is a file with the checkpoints and where to write; each process takes the loss of every second batch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+from trained_models import batches, load
+
+
+def main(rank: int, address: str, job: dict[str, str]) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    for checkpoint, output in job.items():
+        # Evaluation mode: no dropout, and a sampling head draws nothing.
+        model, task = load(Path(checkpoint))
+        wrapped = DistributedDataParallel(model)
+        batch = batches(task, "valid")[rank]
+        nll, smooth = wrapped(**batch["net_input"], target=batch["target"])[0]
+        (nll.sum() + 0.01 * smooth.sum()).backward()
+        if rank == 0:
+            torch.save({name: value.grad for name, value in model.named_parameters()}, output)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], json.loads(Path(sys.argv[3]).read_text(encoding="utf-8")))

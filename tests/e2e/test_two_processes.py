@@ -1,0 +1,117 @@
+"""Training in two processes over gloo is training in one on the same batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fairseq_commands import SCRIPTS, Output, fairseq_train, one_thread, training_arguments
+from trained_models import CONFIGURATIONS, Trained, batches, load, parameters
+
+REPOSITORY = Path(__file__).parents[2]
+#: Nothing random: the two processes share a seed, but not the batches that it is used on. And not Adam, which
+#: blows up the rounding noise of parameters that have no gradient (keys' biases).
+EXACT = ["--dropout", 0, "--attention-dropout", 0, "--optimizer", "sgd", "--lr", 0.2, "--disable-validation"]
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def run_pair(commands: list[list[Any]], environment: dict[str, str]) -> list[str]:
+    """Runs both commands at once to their end; what they printed."""
+    processes = [
+        subprocess.Popen(
+            [str(part) for part in command],
+            env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for command in commands
+    ]  # fmt: skip
+    try:
+        printed = [process.communicate(timeout=200)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(printed)
+    return printed
+
+
+def train_pair(data: Path, save_dir: Path, *options: Any) -> Output:
+    address = free_address()
+    # fmt: off
+    # fairseq's c10d wrapper names a device, which torch refuses for modules on a CPU.
+    distributed = [
+        "--distributed-backend", "gloo", "--distributed-world-size", 2, "--distributed-no-spawn",
+        "--distributed-init-method", address, "--ddp-backend", "legacy_ddp",
+    ]
+    # fmt: on
+    command = [SCRIPTS / "fairseq-train", *training_arguments(data, save_dir), *distributed, *EXACT, *options]
+    printed = run_pair([[*command, "--distributed-rank", rank] for rank in (0, 1)], one_thread())
+    return Output(printed[0])
+
+
+def losses(output: Output) -> list[tuple[int, float, float]]:
+    records = [record for record in output.records() if "gnorm" in record]
+    return [(int(r["num_updates"]), float(r["loss"]), float(r["bsz"])) for r in records]
+
+
+def assert_same_parameters(first: Path, second: Path) -> None:
+    found, expected = parameters(first), parameters(second)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-5, msg=key)
+
+
+@pytest.mark.parametrize("name", ["product", "cascade-tied"])
+def test_two_processes_train_as_one_with_two_batches_an_update(
+    name: str, corpus: Path, tmp_path: Path
+) -> None:
+    options = [*CONFIGURATIONS[name], "--max-update", 4]
+    one = fairseq_train(corpus, tmp_path / "one", *options, *EXACT, "--update-freq", 2)
+    two = train_pair(corpus, tmp_path / "two", *options)
+    assert losses(two) == [pytest.approx(line, abs=2e-3) for line in losses(one)]
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"checkpoint_last.pt"}
+    assert_same_parameters(tmp_path / "two" / "checkpoint_last.pt", tmp_path / "one" / "checkpoint_last.pt")
+
+
+def test_two_processes_resume(corpus: Path, tmp_path: Path) -> None:
+    """One process reads the checkpoint; its state goes to the other through ``torch.load``."""
+    options = [*CONFIGURATIONS["product"], "--save-interval-updates", 2, "--max-update", 4]
+    one = fairseq_train(corpus, tmp_path / "one", *options, *EXACT, "--update-freq", 2)
+    middle = tmp_path / "one" / "checkpoint_1_2.pt"
+    resumed = train_pair(corpus, tmp_path / "two", *options, "--restore-file", middle)
+    assert losses(resumed) == [pytest.approx(line, abs=2e-3) for line in losses(one)[2:]]
+    assert_same_parameters(tmp_path / "two" / "checkpoint_last.pt", tmp_path / "one" / "checkpoint_last.pt")
+
+
+def test_gradients_under_torchs_own_ddp(trained: Callable[[str], Trained], tmp_path: Path) -> None:
+    """One forward pass gives the loss, so that DDP's hooks see every parameter."""
+    names = ["product", "mixture", "cascade-tied", "cascade-digit", "sampling"]
+    job = {str(trained(name).checkpoint): str(tmp_path / f"{name}.pt") for name in names}
+    job_file = tmp_path / "job.json"
+    job_file.write_text(json.dumps(job), encoding="utf-8")
+    address = free_address()
+    search_path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "user_dir")])
+    worker = [sys.executable, Path(__file__).with_name("ddp_worker.py")]
+    run_pair(
+        [[*worker, rank, address, job_file] for rank in (0, 1)], {**one_thread(), "PYTHONPATH": search_path}
+    )
+    for name in names:
+        model, task = load(trained(name).checkpoint)
+        for batch in batches(task, "valid")[:2]:
+            nll, smooth = model(**batch["net_input"], target=batch["target"])[0]
+            # DDP gives the mean over the processes.
+            ((nll.sum() + 0.01 * smooth.sum()) / 2).backward()
+        found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        for key, parameter in model.named_parameters():
+            torch.testing.assert_close(found[key], parameter.grad, rtol=1e-4, atol=1e-4, msg=f"{name} {key}")

@@ -1,0 +1,77 @@
+"""Half and double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from fairseq_commands import fairseq_generate, fairseq_train, fairseq_validate
+from toy_corpus import SIZES
+from trained_models import CONFIGURATIONS, Trained, batches, load, parameters
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_the_loss_in_another_precision(
+    name: str, dtype: torch.dtype, trained: Callable[[str], Trained]
+) -> None:
+    run = trained(name)
+    model, task = load(run.checkpoint)
+    model.to(dtype)
+    reference, _ = run.loaded
+    (batch,) = batches(task, "valid", size=64)
+    with torch.no_grad():
+        exact = reference(**batch["net_input"], target=batch["target"])[0]
+        found = model(**batch["net_input"], target=batch["target"])[0]
+        log_prob = model(**batch["net_input"])[0]
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    assert found.nll.dtype == found.smooth.dtype == log_prob.dtype == wide
+    error = {torch.float16: 1e-2, torch.bfloat16: 1e-1, torch.float64: 1e-4}[dtype]
+    torch.testing.assert_close(found.nll.float(), exact.nll, rtol=error, atol=error)
+    torch.testing.assert_close(log_prob.exp().sum(-1).float(), torch.ones(batch["target"].shape))
+    if dtype != torch.float64:
+        codes = [value for key, value in model.state_dict().items() if "codec" in key]
+        assert all(value.dtype == torch.int64 for value in codes)
+
+
+@pytest.mark.parametrize("name", ["product", "cascade-tied", "sampling"])
+def test_fairseq_generate_in_half_precision(name: str, trained: Callable[[str], Trained]) -> None:
+    run = trained(name)
+    references = [
+        fairseq_generate(run.data, run.checkpoint, "--score-reference", *half).lines("H")
+        for half in ([], ["--fp16"])
+    ]
+    assert len(references[0]) == SIZES["test"]
+    for number, ((score, text),) in references[0].items():
+        ((half_score, half_text),) = references[1][number]
+        assert half_text == text
+        assert float(half_score) == pytest.approx(float(score), abs=2e-2)
+    assert sorted(fairseq_generate(run.data, run.checkpoint, "--fp16").lines("H")) == list(
+        range(SIZES["test"])
+    )
+
+
+def test_fairseq_validate_in_half_precision(trained: Callable[[str], Trained]) -> None:
+    run = trained("cascade")
+    reports = [fairseq_validate(run.data, run.checkpoint, *half) for half in ([], ["--fp16"])]
+    assert reports[1]["nll_loss"] == pytest.approx(reports[0]["nll_loss"], abs=2e-2)
+
+
+@pytest.mark.parametrize("name", ["product", "cascade-tied", "sampling"])
+def test_training_in_half_precision(name: str, corpus: Path, tmp_path: Path) -> None:
+    """On a CPU only the memory-efficient kind: fairseq asks CUDA for a device for ``--fp16`` alone, and takes
+    ``--bf16`` without CUDA for a wish to use a TPU."""
+    outputs = [
+        fairseq_train(corpus, tmp_path / kind, *CONFIGURATIONS[name], *flags)
+        for kind, flags in (("full", []), ("half", ["--memory-efficient-fp16"]))
+    ]
+    full, half = ([float(r["loss"]) for r in output.records() if "loss" in r] for output in outputs)
+    assert half == pytest.approx(full, abs=2e-2)
+    model, _ = load(tmp_path / "half" / "checkpoint_last.pt")
+    for key, value in parameters(tmp_path / "half" / "checkpoint_last.pt").items():
+        # fairseq keeps the version of its encoder among the parameters.
+        expected = torch.int64 if "codec" in key else torch.float16
+        assert value.dtype == expected or key == "encoder.version", key
+    assert model.decoder.head.codec.num_labels == 45
