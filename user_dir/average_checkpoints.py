@@ -71,6 +71,11 @@ def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, uppe
         UsageError: if a file is missing or the folder holds too few checkpoints.
     """
     if epochs is None and updates is None:
+        if upper is not None:
+            raise UsageError(
+                "--checkpoint-upper-bound goes with --num-epoch-checkpoints or --num-update-checkpoints; "
+                "leave it out where --inputs names the files"
+            )
         missing = [path for path in inputs if not os.path.isfile(path)]
         if missing:
             raise UsageError(f"no checkpoint at {missing[0]}")
@@ -82,7 +87,7 @@ def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, uppe
         )
     pattern = r"checkpoint(\d+)\.pt" if updates is None else r"checkpoint_\d+_(\d+)\.pt"
     found = checkpoint_utils.checkpoint_paths(inputs[0], pattern=pattern, keep_match=True)
-    kept = [path for number, path in found if upper is None or number <= upper]
+    kept = [path for path, number in found if upper is None or number <= upper]
     wanted = epochs if updates is None else updates
     assert wanted is not None
     if wanted < 1 or len(kept) < wanted:

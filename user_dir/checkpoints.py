@@ -43,13 +43,33 @@ def read_errors_as_sentences() -> None:
     def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(path, *args, **kwargs)
-        except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
+        except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(explain_unreadable(path, error)) from error
 
     checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
+
+
+def read_in_every_process() -> None:
+    """Makes every process of a distributed training read the checkpoint itself.
+
+    By default fairseq reads it once and broadcasts it through ``torch.load`` with its options as an omegaconf
+    object, which torch >= 2.6 refuses: no training in several processes could be resumed.
+    """
+    original = checkpoint_utils.load_checkpoint
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load_checkpoint(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+        if trainer.data_parallel_world_size > 1:
+            cfg.load_checkpoint_on_all_dp_ranks = True
+        return original(cfg, trainer, **kwargs)
+
+    checkpoint_utils.load_checkpoint = load_checkpoint
 
 
 def install() -> None:
     """What the plug-in does to checkpoint loading when it is imported."""
     allow_fairseq_globals()
     read_errors_as_sentences()
+    read_in_every_process()

@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 
 
-class UsageError(ValueError):
+class UsageError(ValueError, RuntimeError):
     """Something the user asked for cannot be done; the message says what, where and the way out."""
 
 
@@ -22,6 +22,13 @@ def explain(error: BaseException | None) -> str | None:
             return str(error)
         if isinstance(error, FileNotFoundError):
             return _missing_file(error)
+        if isinstance(error, IsADirectoryError):
+            return f"{error.filename} is a folder, not a file"
+        if isinstance(error, OSError) and str(error).startswith("Model file not found: "):
+            path = str(error).removeprefix("Model file not found: ")
+            return f"no checkpoint at {path}; check --path"
+        if isinstance(error, ImportError) and "FullyShardedDataParallel" in str(error):
+            return "--ddp-backend fully_sharded is not supported; use c10d or legacy_ddp"
         error = error.__cause__ or error.__context__
     return None
 

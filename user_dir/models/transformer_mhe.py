@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from fairseq.models import register_model, register_model_architecture
 from fairseq.models.transformer import TransformerConfig, TransformerDecoderBase, TransformerModel
 from fairseq.models.transformer.transformer_legacy import (
@@ -147,6 +148,7 @@ class TransformerMHEModel(TransformerModel):
                     f"the checkpoint was trained with {len(stored)} {side} symbols, the dictionary has "
                     f"{module.embed_tokens.num_embeddings}; use the data folder that it was trained with"
                 )
+        self._check_sharing(state_dict)
         if order_comes_from_checkpoint(self.cfg):
             self.decoder.head.codec.replace_order(state_dict["decoder.head.codec.order"])
         try:
@@ -155,9 +157,23 @@ class TransformerMHEModel(TransformerModel):
             raise UsageError(str(error)) from error
         except RuntimeError as error:
             raise UsageError(
-                f"the checkpoint does not fit this model, whose output layer is {self.decoder.head!s}: "
+                "the checkpoint does not fit this model, whose output layer is "
+                f"{' '.join(str(self.decoder.head).split())}: "
                 f"{' '.join(str(error).split())[:600]}"
             ) from error
+
+    def _check_sharing(self, state_dict: dict[str, Any]) -> None:
+        """Refuses a shared matrix for an own one and the reverse: one table would overwrite the other."""
+        table = state_dict.get("decoder.embed_tokens.weight")
+        for name, parameter in self.decoder.head.named_parameters():
+            stored = state_dict.get(f"decoder.head.{name}")
+            if table is None or stored is None or stored.shape != table.shape:
+                continue
+            if torch.equal(stored, table) != (parameter is self.decoder.embed_tokens.weight):
+                raise UsageError(
+                    "one of checkpoint and model shares the decoder's embedding with the output layer, the "
+                    "other does not; give the sharing flags that the checkpoint was trained with"
+                )
 
 
 register_model_architecture("transformer_mhe", "transformer_mhe")(base_architecture)
