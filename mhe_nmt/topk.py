@@ -1,13 +1,14 @@
 """Exact top-k over labels, with ties broken by label id, without a score for every label.
 
-Three pieces serve all heads: a selection with a total order (:func:`select_topk`), the lists of digit
-tuples that can matter in a box (:func:`staircase`), and a loop that asks for more candidates until a bound
-proves that none is missing (:func:`certified_topk`).
+Four pieces serve all heads: what is asked for (:class:`TopKQuery`), a selection with a total order
+(:func:`select_topk`), the lists of digit tuples that can matter in a box (:func:`staircase`), and a loop that
+asks for more candidates until a bound proves that none is missing (:func:`certified_topk`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +18,54 @@ from torch import Tensor
 #: Candidate source: ``(rows, count) -> (values, labels, bound)`` with values and labels ``(n, C)``,
 #: C >= count, and bound ``(n,)`` at or above the score of every label that is not listed.
 CandidateSource = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class TopKQuery:
+    """The ``k`` best of the ``B·V`` sums "score of a hypothesis + log-probability of a label", per sentence.
+
+    Hypotheses are numbered as rows, ``sentence · B + beam``. Candidates go by *ids*, ``beam · V + label``, the
+    places that they have in dense ``(B, V)`` sums; equal sums are ordered by id.
+
+    Attributes:
+        scores: ``(S, B)``, what a row's log-probabilities are added to; rows at -inf are left out.
+        k: at least 1.
+        num_labels: ``V``.
+        exclude: ``(V,)`` bool, labels that count as impossible, or ``None``.
+    """
+
+    scores: Tensor
+    k: int
+    num_labels: int
+    exclude: Tensor | None = None
+
+    def ids(self, rows: Tensor, labels: Tensor) -> Tensor:
+        """Ids of ``labels`` ``(n, C)`` of ``rows`` ``(n,)``."""
+        beams = rows.remainder(self.scores.size(1))
+        return beams.unsqueeze(-1) * self.num_labels + labels
+
+    def admitted(self, sums: Tensor, labels: Tensor) -> Tensor:
+        """``sums`` with -inf at excluded labels; both of one shape."""
+        if self.exclude is None:
+            return sums
+        excluded = self.exclude.index_select(0, labels.reshape(-1)).view(labels.shape)
+        return sums.masked_fill(excluded, -torch.inf)
+
+    def of_rows(self, dense: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The ``min(k, V)`` best of each of ``rows`` ``(n,)`` from dense log-probabilities: sums and ids.
+
+        Few rows at a time, so that nothing is rows × V.
+        """
+        chunk = max(1, min(2**24 // self.num_labels, -(-len(rows) // 4)))
+        sums, labels = [], []
+        for part in rows.split(chunk):
+            scores = dense(part) + self.scores.flatten()[part].unsqueeze(-1)
+            if self.exclude is not None:
+                scores = scores.masked_fill(self.exclude, -torch.inf)
+            best = dense_topk(scores, min(self.k, self.num_labels))
+            sums.append(best[0])
+            labels.append(best[1])
+        return torch.cat(sums), self.ids(rows, torch.cat(labels))
 
 
 def select_topk(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -90,53 +139,49 @@ def certified_topk(
     source: CandidateSource,
     width: Callable[[int], int],
     dense: Callable[[Tensor], Tensor],
-    num_rows: int,
-    num_labels: int,
-    k: int,
-    device: torch.device,
+    query: TopKQuery,
 ) -> tuple[Tensor, Tensor]:
     """Exact top-k from a source of candidates: doubles their number until the bound proves completeness.
 
-    A row is finished when its k-th score is strictly above the bound on all labels that were not listed;
-    strictly, because an unlisted label with the same score could have the smaller id. Rows so flat that it
-    would take candidates in the order of V are finished from dense scores, a few rows at a time.
+    A sentence is finished when its k-th sum is strictly above the bound on all labels that were not listed
+    for its rows; strictly, because an unlisted label with the same sum could have the smaller id. Rows so flat
+    that it would take candidates in the order of V are finished from dense scores, a few rows at a time.
 
     Args:
         source: see :data:`CandidateSource`; called with the unfinished rows, int64 ``(n,)``.
         width: how many entries a row the source makes for a count.
-        dense: scores of all labels for the given rows, ``(n,)`` to ``(n, V)``.
-        num_rows: number of rows ``N``.
-        num_labels: ``V``.
-        k: number of labels wanted, ``1 <= k <= V``.
+        dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
+        query: what is wanted, ``k <= B·V``.
 
     Returns:
-        values ``(N, k)`` and labels ``(N, k)``, best first, ties broken by smaller label id.
+        sums ``(S, k)`` and ids ``(S, k)``, best first.
     """
-    rows = torch.arange(num_rows, device=device)
-    count = k + 1
-    best: tuple[Tensor, Tensor] | None = None
-    while 4 * width(count) < num_labels and count <= 64 * (k + 1):
-        values, labels, bound = source(rows, count)
-        found = select_topk(values, labels, k)
-        if best is None:
-            best = found
+    offsets = query.scores.flatten()
+    kept = min(query.k, query.num_labels)
+    # Each row's best so far; a sentence's best are among its rows' bests.
+    sums = offsets.new_full((len(offsets), kept), -torch.inf)
+    ids = torch.zeros(len(offsets), kept, dtype=torch.int64, device=offsets.device)
+    rows = (~offsets.isneginf()).nonzero().squeeze(-1)
+    num_sentences, beam = query.scores.shape
+    # The rows of a sentence share its k places, so that each needs fewer than a row alone.
+    count = max(-(-query.k // beam), min(4, query.k)) + 1
+    most = 64 * (query.k + 1)
+    while True:
+        sparse = 4 * width(count) < query.num_labels and count <= most
+        if sparse:
+            values, labels, bound = source(rows, count)
+            offset = offsets[rows]
+            values = query.admitted(values + offset.unsqueeze(-1), labels)
+            size = min(kept, values.size(-1))
+            found = select_topk(values, query.ids(rows, labels), size)
+            sums[rows, :size], ids[rows, :size] = found
         else:
-            best[0][rows], best[1][rows] = found
-        rows = rows[found[0][:, -1] <= bound]
+            sums[rows], ids[rows] = query.of_rows(dense, rows)
+        best = select_topk(sums.view(num_sentences, beam * kept), ids.view(num_sentences, beam * kept), query.k)
+        if not sparse:
+            return best
+        floor = best[0][:, -1].index_select(0, rows.div(beam, rounding_mode="floor"))
+        rows = rows[floor <= bound + offset]
         if not len(rows):
             return best
         count *= 2
-    found = dense_topk_in_chunks(dense, rows, num_labels, k)
-    if best is None:
-        return found
-    best[0][rows], best[1][rows] = found
-    return best
-
-
-def dense_topk_in_chunks(
-    dense: Callable[[Tensor], Tensor], rows: Tensor, num_labels: int, k: int
-) -> tuple[Tensor, Tensor]:
-    """Top-k of ``rows`` ``(n,)`` from dense scores, few rows at a time so that nothing is rows × V."""
-    chunk = max(1, min(2**24 // num_labels, -(-len(rows) // 4)))
-    pieces = [dense_topk(dense(part), k) for part in rows.split(chunk)]
-    return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec, check_labels
+from mhe_nmt.topk import TopKQuery, dense_topk
 
 
 class HeadOutput(NamedTuple):
@@ -79,9 +80,12 @@ class OutputHead(nn.Module, ABC):
     def _score(self, features: Tensor, labels: Tensor) -> Tensor:
         """``(N, d)`` and ``(N, K)`` to ``(N, K)``."""
 
-    @abstractmethod
-    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """``(N, d)`` to ``(N, k)`` twice."""
+    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
+        """``(S·B, d)`` and a query of ``(S, B)`` scores to sums and ids ``(S, k)``; here the dense way."""
+        sums = self._log_prob(features) + query.scores.view(-1, 1)
+        if query.exclude is not None:
+            sums = sums.masked_fill(query.exclude, -torch.inf)
+        return dense_topk(sums.view(len(query.scores), query.scores.size(1) * self.num_labels), query.k)
 
     # What a caller uses.
 
@@ -171,10 +175,53 @@ class OutputHead(nn.Module, ABC):
         self._check_features(features)
         if not 1 <= k <= self.num_labels:
             raise ValueError(f"k must be between 1 and the number of labels, {self.num_labels}, got {k}")
-        shape = (*features.shape[:-1], k)
+        scores = features.new_zeros(*features.shape[:-1], 1, dtype=at_least_float32(features[:0]).dtype)
+        values, _, labels = self.beam_topk(features.unsqueeze(-2), scores, k)
+        return values, labels
+
+    def beam_topk(
+        self, features: Tensor, scores: Tensor, k: int, exclude: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``k`` best continuations of each sentence's hypotheses: a step of beam search.
+
+        This is equivalent to
+        ``(scores.unsqueeze(-1) + self.log_prob(features)).flatten(-2).topk(k)``, ties broken by smaller beam,
+        then smaller label, but cheaper where it can be: a hypothesis far behind costs next to nothing. Not
+        differentiable.
+
+        Args:
+            features: ``(…, B, d)``, of ``B`` hypotheses a sentence.
+            scores: ``(…, B)`` cumulative log-probabilities, in nats; -inf leaves a hypothesis out.
+            k: number of continuations, ``1 … B·V``.
+            exclude: ``(V,)`` bool, labels that are not to be found, or ``None``.
+
+        Returns:
+            sums ``(…, k)``, beams ``(…, k)`` and labels ``(…, k)``, best first. Where fewer than ``k``
+            continuations are possible the rest have the sum -inf, and beams and labels that mean nothing.
+
+        Raises:
+            ValueError: if the shapes do not fit, or ``k`` is out of range.
+        """
+        self._check_features(features)
+        if scores.dim() == 0 or scores.shape != features.shape[:-1]:
+            raise ValueError(
+                f"scores must have the leading shape of features, {tuple(features.shape[:-1])}, "
+                f"got {tuple(scores.shape)}"
+            )
+        beam = scores.size(-1)
+        if not 1 <= k <= beam * self.num_labels:
+            raise ValueError(f"k must be between 1 and {beam} × {self.num_labels} continuations, got {k}")
+        if exclude is not None and (exclude.shape != (self.num_labels,) or exclude.dtype != torch.bool):
+            raise ValueError(
+                f"exclude must be bool of shape ({self.num_labels},), "
+                f"got {exclude.dtype} of shape {tuple(exclude.shape)}"
+            )
+        query = TopKQuery(scores.reshape(-1, beam), k, self.num_labels, exclude)
+        shape = (*scores.shape[:-1], k)
         with torch.no_grad():
-            values, labels = self._topk(features.reshape(-1, self.in_features), k)
-        return values.view(shape), labels.view(shape)
+            sums, ids = self._topk(features.reshape(-1, self.in_features), query)
+        beams = ids.div(self.num_labels, rounding_mode="floor")
+        return sums.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
 
     def predict(self, features: Tensor) -> Tensor:
         """The best label: ``(…, d)`` to ``(…)`` int64.

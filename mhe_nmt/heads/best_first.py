@@ -2,104 +2,164 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mhe_nmt.codec import LabelCodec
-from mhe_nmt.topk import dense_topk_in_chunks, select_topk
+from mhe_nmt.topk import TopKQuery, select_topk
 
 #: ``(level, rows, prefixes) -> (n, b)``: conditional log-probabilities of digit ``level`` for the features at
 #: ``rows`` after ``prefixes``, -inf at unused codes.
 Expand = Callable[[int, Tensor, Tensor], Tensor]
 
+#: How many prefixes a sentence expands in the first round at most, and at least: a peaked distribution needs
+#: few, but a round costs as much as several more prefixes. Measured with ``benchmarks.decoding``.
+FIRST_ROUND = (2, 12)
+
+
+@dataclass
+class _Frontier:
+    """Unexpanded prefixes of the open sentences, ``(n, F)`` each; spent places score -inf.
+
+    A prefix of ``l`` digits has the code ``beam · b_1 … b_l + prefix``: the beam is one digit more.
+    """
+
+    scores: Tensor
+    codes: Tensor
+    lengths: Tensor
+
+    def pop(self, count: int) -> _Frontier:
+        """The ``count`` best of each sentence, which leave the frontier."""
+        scores, index = self.scores.topk(min(count, self.scores.size(-1)), dim=-1)
+        self.scores = self.scores.scatter(-1, index, -torch.inf)
+        return _Frontier(scores, self.codes.gather(-1, index), self.lengths.gather(-1, index))
+
+    def push(self, scores: Tensor, codes: Tensor, length: int) -> None:
+        self.scores = torch.cat([self.scores, scores], dim=-1)
+        self.codes = torch.cat([self.codes, codes], dim=-1)
+        self.lengths = torch.cat([self.lengths, torch.full_like(codes, length)], dim=-1)
+
+    def keep(self, sentences: Tensor) -> None:
+        """Closes all sentences but those where the mask ``(n,)`` is true."""
+        self.scores, self.codes = self.scores[sentences], self.codes[sentences]
+        self.lengths = self.lengths[sentences]
+
+    def compact(self) -> None:
+        """Drops columns until as many are left as the fullest sentence needs."""
+        alive = max(1, int((~self.scores.isneginf()).sum(-1).max()))
+        if alive < self.scores.size(-1):
+            self.scores, index = self.scores.topk(alive, dim=-1)
+            self.codes, self.lengths = self.codes.gather(-1, index), self.lengths.gather(-1, index)
+
 
 def best_first_topk(
-    codec: LabelCodec, expand: Expand, dense: Callable[[Tensor], Tensor], num_rows: int, k: int
+    codec: LabelCodec, expand: Expand, dense: Callable[[Tensor], Tensor], query: TopKQuery
 ) -> tuple[Tensor, Tensor]:
-    """The ``k`` best labels under the chain rule, ties broken by smaller label id.
+    """The ``k`` best continuations of each sentence under the chain rule.
 
-    No label scores above its prefix, for a conditional log-probability is at most 0. So a row is finished
+    No label scores above its prefix, for a conditional log-probability is at most 0. So a sentence is finished
     once its best unexpanded prefix is strictly below its k-th label; strictly, because an equal score could
     belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be wrong. With
-    three heads or more, rows so flat that half the code space would be visited are finished from dense
-    scores, a few at a time.
+    three heads or more, sentences so flat that half the code space would be visited are finished from dense
+    scores, a few rows at a time.
 
     Args:
         codec: the code.
         expand: see :data:`Expand`.
-        dense: scores of all labels for the given rows, ``(n,)`` to ``(n, V)``.
-        num_rows: ``N``.
-        k: ``1 <= k <= V``.
+        dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
+        query: what is wanted.
 
     Returns:
-        values ``(N, k)`` and labels ``(N, k)``, best first.
+        sums ``(S, k)`` and ids ``(S, k)``, best first.
     """
-    device = codec.order.device
-    levels = codec.num_heads
-    rows = torch.arange(num_rows, device=device)
-    # The frontier: unexpanded prefixes of the open rows, with their lengths. Spent ones score -inf.
-    scores = expand(0, rows, torch.zeros_like(rows))
-    prefixes = torch.arange(scores.size(-1), device=device).expand_as(scores)
-    lengths = torch.ones_like(prefixes)
-    values = scores.new_full((num_rows, k), -torch.inf)
-    labels = torch.zeros(num_rows, k, dtype=torch.int64, device=device)
-    best_values, best_labels = values, labels
+    num_sentences, beam = query.scores.shape
+    device = query.scores.device
+    sentences = torch.arange(num_sentences, device=device)
+    frontier = _all_first_digits(codec, expand, query)
+    sums = frontier.scores.new_full((num_sentences, query.k), -torch.inf)
+    ids = torch.zeros(num_sentences, query.k, dtype=torch.int64, device=device)
+    best_sums, best_ids = sums, ids
 
-    # Few prefixes at first, for peaked rows need few; never so many that their children number V.
     widest = max(codec.radix_list[1:])
-    most = max(1, codec.num_labels // (4 * widest))
-    step = min(4, most)
+    space = beam * codec.num_labels
+    # Never so many that their children number rows × V.
+    most = max(1, space // (4 * widest))
+    step = min(max(FIRST_ROUND[0], min(query.k, FIRST_ROUND[1])), most)
     visited = 0
-    while len(rows):
-        if levels > 2 and 2 * visited > codec.num_labels:
-            values[rows], labels[rows] = dense_topk_in_chunks(dense, rows, codec.num_labels, k)
+    while len(sentences):
+        if codec.num_heads > 2 and 2 * visited > space:
+            rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=device)).flatten()
+            found = [part.view(len(sentences), beam * part.size(-1)) for part in query.of_rows(dense, rows)]
+            sums[sentences], ids[sentences] = select_topk(found[0], found[1], query.k)
             break
-        step = min(step, scores.size(-1))
-        popped, index = scores.topk(step, dim=-1)
-        scores = scores.scatter(-1, index, -torch.inf)
-        popped_prefixes, popped_lengths = prefixes.gather(-1, index), lengths.gather(-1, index)
-        for level in range(1, levels):
-            chosen = (popped_lengths == level) & (popped >= best_values[:, -1:]) & ~popped.isneginf()
+        popped = frontier.pop(step)
+        for length in range(1, codec.num_heads):
+            chosen = (popped.lengths == length) & (popped.scores >= best_sums[:, -1:])
+            chosen &= ~popped.scores.isneginf()
             if not bool(chosen.any()):
                 continue
-            radix = codec.radix_list[level]
-            parents = popped_prefixes[chosen]
-            children = scores.new_full((*popped.shape, radix), -torch.inf)
-            children[chosen] = popped[chosen].unsqueeze(-1) + expand(
-                level, rows[chosen.nonzero()[:, 0]], parents
-            )
-            codes = popped_prefixes.unsqueeze(-1) * radix + torch.arange(radix, device=device)
-            children, codes = children.flatten(1), codes.flatten(1)
-            if level < levels - 1:
-                scores = torch.cat([scores, children], dim=-1)
-                prefixes = torch.cat([prefixes, codes], dim=-1)
-                lengths = torch.cat([lengths, torch.full_like(codes, level + 1)], dim=-1)
+            children, codes = _children(codec, expand, popped, chosen, sentences, length, beam)
+            if length < codec.num_heads - 1:
+                frontier.push(children, codes, length + 1)
             else:
-                found = codec.labels(codes.clamp(max=codec.num_labels - 1))
-                best_values, best_labels = select_topk(
-                    torch.cat([best_values, children], dim=-1), torch.cat([best_labels, found], dim=-1), k
+                found_ids = _ids(codec, codes)
+                children = query.admitted(children, found_ids.remainder(codec.num_labels))
+                best_sums, best_ids = select_topk(
+                    torch.cat([best_sums, children], dim=-1), torch.cat([best_ids, found_ids], dim=-1), query.k
                 )
-        left = scores.max(-1).values
-        open_rows = (left >= best_values[:, -1]) & ~left.isneginf()
-        closed = ~open_rows
-        if bool(closed.any()):
-            values[rows[closed]], labels[rows[closed]] = best_values[closed], best_labels[closed]
-            rows, scores, prefixes = rows[open_rows], scores[open_rows], prefixes[open_rows]
-            lengths = lengths[open_rows]
-            best_values, best_labels = best_values[open_rows], best_labels[open_rows]
+        left = frontier.scores.max(-1).values
+        still_open = (left >= best_sums[:, -1]) & ~left.isneginf()
+        if not bool(still_open.all()):
+            closed = ~still_open
+            sums[sentences[closed]], ids[sentences[closed]] = best_sums[closed], best_ids[closed]
+            sentences, best_sums, best_ids = sentences[still_open], best_sums[still_open], best_ids[still_open]
+            frontier.keep(still_open)
         visited += step * widest
         step = min(2 * step, most)
-        if levels > 2 and len(rows):
-            scores, prefixes, lengths = _compacted(scores, prefixes, lengths)
-    return values, labels
+        if codec.num_heads > 2 and len(sentences):
+            frontier.compact()
+    return sums, ids
 
 
-def _compacted(scores: Tensor, prefixes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The frontier without the columns that are spent in every row."""
-    alive = max(1, int((~scores.isneginf()).sum(-1).max()))
-    if alive == scores.size(-1):
-        return scores, prefixes, lengths
-    scores, index = scores.topk(alive, dim=-1)
-    return scores, prefixes.gather(-1, index), lengths.gather(-1, index)
+def _all_first_digits(codec: LabelCodec, expand: Expand, query: TopKQuery) -> _Frontier:
+    num_sentences, beam = query.scores.shape
+    rows = torch.arange(query.scores.numel(), device=query.scores.device)
+    scores = expand(0, rows, torch.zeros_like(rows)) + query.scores.view(-1, 1)
+    digits = torch.arange(scores.size(-1), device=rows.device)
+    codes = (torch.arange(beam, device=rows.device).unsqueeze(-1) * codec.radix_list[0] + digits).flatten()
+    codes = codes.expand(num_sentences, -1)
+    return _Frontier(scores.view(codes.shape), codes, torch.ones_like(codes))
+
+
+def _children(
+    codec: LabelCodec,
+    expand: Expand,
+    parents: _Frontier,
+    chosen: Tensor,
+    sentences: Tensor,
+    length: int,
+    beam: int,
+) -> tuple[Tensor, Tensor]:
+    """Scores and codes ``(n, P·b)`` of the children of the ``chosen`` parents ``(n, P)`` of ``length`` digits."""
+    radix = codec.radix_list[length]
+    size = math.prod(codec.radix_list[:length])
+    codes = parents.codes[chosen]
+    beams = codes.div(size, rounding_mode="floor")
+    rows = sentences[chosen.nonzero()[:, 0]] * beam + beams
+    conditional = expand(length, rows, codes - beams * size)
+    scores = parents.scores.new_full((*parents.scores.shape, radix), -torch.inf)
+    scores[chosen] = parents.scores[chosen].unsqueeze(-1) + conditional
+    children = parents.codes.unsqueeze(-1) * radix + torch.arange(radix, device=codes.device)
+    return scores.flatten(1), children.flatten(1)
+
+
+def _ids(codec: LabelCodec, codes: Tensor) -> Tensor:
+    """Ids of whole codes; those of unused codes mean nothing."""
+    size = math.prod(codec.radix_list)
+    beams = codes.div(size, rounding_mode="floor")
+    ranks = (codes - beams * size).clamp(max=codec.num_labels - 1)
+    return beams * codec.num_labels + codec.labels(ranks)

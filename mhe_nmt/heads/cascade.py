@@ -13,6 +13,7 @@ from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
 from mhe_nmt.heads.best_first import best_first_topk
 from mhe_nmt.heads.grouped import grouped_linear
 from mhe_nmt.heads.label_matrix import LabelMatrix
+from mhe_nmt.topk import TopKQuery
 
 
 class CascadeHead(MultiHead):
@@ -224,11 +225,11 @@ class CascadeHead(MultiHead):
             total = total + log_prob[place, digits]
         return total
 
-    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
         def expand(level: int, rows: Tensor, prefixes: Tensor) -> Tensor:
             return self._level_log_prob(level, features.index_select(0, rows), prefixes)[0]
 
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features.index_select(0, rows))
 
-        return best_first_topk(self.codec, expand, dense, len(features), k)
+        return best_first_topk(self.codec, expand, dense, query)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, OutputHead, at_least_float32
-from mhe_nmt.topk import dense_topk
 
 
 class OneHotHead(OutputHead):
@@ -64,6 +63,3 @@ class OneHotHead(OutputHead):
 
     def _score(self, features: Tensor, labels: Tensor) -> Tensor:
         return self._log_prob(features).gather(-1, labels)
-
-    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        return dense_topk(self._log_prob(features), k)

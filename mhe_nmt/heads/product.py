@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
-from mhe_nmt.topk import certified_topk, dense_topk, staircase
+from mhe_nmt.topk import TopKQuery, certified_topk, staircase
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,9 @@ class ProductHead(MultiHead):
             return self._joint_log_prob(features).gather(-1, labels)
         return self._mixture_score(*self._digit_log_probs(features), self.codec.encode(labels))
 
-    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
         if self.form == "joint":
-            return dense_topk(self._joint_log_prob(features), k)
+            return super()._topk(features, query)
         log_probs, log_mass, log_prior = self._digit_log_probs(features)
 
         def source(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -273,7 +273,7 @@ class ProductHead(MultiHead):
             places = sum(len(staircase(box.limits, count, features.device)) for box in self.boxes)
             return self.groups * places
 
-        return certified_topk(source, width, dense, len(features), self.num_labels, k, features.device)
+        return certified_topk(source, width, dense, query)
 
     def _group_candidates(
         self, log_probs: list[Tensor], log_mass: Tensor | None, count: int

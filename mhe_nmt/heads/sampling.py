@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
-from mhe_nmt.topk import dense_topk
 
 
 class SamplingHead(MultiHead):
@@ -154,6 +153,3 @@ class SamplingHead(MultiHead):
 
     def _score(self, features: Tensor, labels: Tensor) -> Tensor:
         return self._log_prob(features).gather(-1, labels)
-
-    def _topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        return dense_topk(self._log_prob(features), k)
