@@ -24,8 +24,8 @@ CandidateSource = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
 class TopKQuery:
     """The ``k`` best of the ``B·V`` sums "score of a hypothesis + log-probability of a label", per sentence.
 
-    Hypotheses are numbered as rows, ``sentence · B + beam``. Candidates go by *ids*, ``beam · V + label``, the
-    places that they have in dense ``(B, V)`` sums; equal sums are ordered by id.
+    Hypotheses are numbered as rows, ``sentence · B + beam``. Candidates go by *ids*, ``beam · V + label``,
+    the places that they have in dense ``(B, V)`` sums; equal sums are ordered by id.
 
     Attributes:
         scores: ``(S, B)``, what a row's log-probabilities are added to; rows at -inf are left out.
@@ -44,32 +44,47 @@ class TopKQuery:
         beams = rows.remainder(self.scores.size(1))
         return beams.unsqueeze(-1) * self.num_labels + labels
 
-    def admitted(self, sums: Tensor, labels: Tensor) -> Tensor:
-        """``sums`` with -inf at excluded labels; both of one shape."""
+    def admitted(self, log_probs: Tensor, labels: Tensor) -> Tensor:
+        """``log_probs`` with -inf at excluded labels; both of one shape."""
         if self.exclude is None:
-            return sums
+            return log_probs
         excluded = self.exclude.index_select(0, labels.reshape(-1)).view(labels.shape)
-        return sums.masked_fill(excluded, -torch.inf)
+        return log_probs.masked_fill(excluded, -torch.inf)
+
+    def of_dense(self, log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The ``k`` best of dense log-probabilities ``(n, B', V)`` beside ``scores`` ``(n, B')``.
+
+        Returns:
+            log-probabilities and places in ``B'·V``, ``(n, min(k, B'·V))`` each.
+        """
+        if self.exclude is not None:
+            log_probs = log_probs.masked_fill(self.exclude, -torch.inf)
+        sums = (log_probs + scores.unsqueeze(-1)).flatten(1)
+        places = dense_topk(sums, min(self.k, sums.size(-1)))[1]
+        dead = sums.gather(-1, places).isneginf()
+        return log_probs.flatten(1).gather(-1, places).masked_fill(dead, -torch.inf), places
 
     def of_rows(self, dense: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The ``min(k, V)`` best of each of ``rows`` ``(n,)`` from dense log-probabilities: sums and ids.
+        """The ``min(k, V)`` best of each of ``rows`` ``(n,)`` from dense log-probabilities, with their ids.
 
         Few rows at a time, so that nothing is rows × V.
         """
         chunk = max(1, min(2**24 // self.num_labels, -(-len(rows) // 4)))
-        sums, labels = [], []
-        for part in rows.split(chunk):
-            scores = dense(part) + self.scores.flatten()[part].unsqueeze(-1)
-            if self.exclude is not None:
-                scores = scores.masked_fill(self.exclude, -torch.inf)
-            best = dense_topk(scores, min(self.k, self.num_labels))
-            sums.append(best[0])
-            labels.append(best[1])
-        return torch.cat(sums), self.ids(rows, torch.cat(labels))
+        found = [
+            self.of_dense(dense(part).unsqueeze(1), self.scores.flatten()[part].unsqueeze(-1))
+            for part in rows.split(chunk)
+        ]
+        return torch.cat([part[0] for part in found]), self.ids(rows, torch.cat([part[1] for part in found]))
 
 
 def select_topk(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best of listed candidates, best first, ties between equal scores broken by smaller label id.
+    """The k best of listed candidates and their labels, ``(…, k)`` each; see :func:`best_places`."""
+    index = best_places(values, labels, k)
+    return values.gather(-1, index), labels.gather(-1, index)
+
+
+def best_places(values: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Where the k best of listed candidates stand, best first, ties broken by smaller label id.
 
     Args:
         values: ``(…, C)`` scores, float32 or float64, no NaN.
@@ -77,19 +92,17 @@ def select_topk(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]
         k: at most ``C``.
 
     Returns:
-        values ``(…, k)`` and labels ``(…, k)``.
+        ``(…, k)`` int64.
     """
     if values.dtype == torch.float32:
         # One int64 key holds the order of the score and, below it, that of the label, so that a plain topk
         # breaks ties by label. Adding 0.0 turns -0.0, which equals 0.0 but has other bits, into 0.0.
         bits = (values + 0.0).contiguous().view(torch.int32).to(torch.int64)
         ascending = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-        index = ((ascending << 32) | (0xFFFFFFFF - labels)).topk(k, dim=-1).indices
-    else:
-        by_label = labels.argsort(dim=-1, stable=True)
-        by_value = values.gather(-1, by_label).sort(dim=-1, descending=True, stable=True).indices
-        index = by_label.gather(-1, by_value[..., :k])
-    return values.gather(-1, index), labels.gather(-1, index)
+        return ((ascending << 32) | (0xFFFFFFFF - labels)).topk(k, dim=-1).indices
+    by_label = labels.argsort(dim=-1, stable=True)
+    by_value = values.gather(-1, by_label).sort(dim=-1, descending=True, stable=True).indices
+    return by_label.gather(-1, by_value[..., :k])
 
 
 def dense_topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -144,8 +157,8 @@ def certified_topk(
     """Exact top-k from a source of candidates: doubles their number until the bound proves completeness.
 
     A sentence is finished when its k-th sum is strictly above the bound on all labels that were not listed
-    for its rows; strictly, because an unlisted label with the same sum could have the smaller id. Rows so flat
-    that it would take candidates in the order of V are finished from dense scores, a few rows at a time.
+    for its rows; strictly, because an unlisted label with the same sum could have the smaller id. Rows so
+    flat that it would take candidates in the order of V are finished from dense scores, a few at a time.
 
     Args:
         source: see :data:`CandidateSource`; called with the unfinished rows, int64 ``(n,)``.
@@ -154,15 +167,15 @@ def certified_topk(
         query: what is wanted, ``k <= B·V``.
 
     Returns:
-        sums ``(S, k)`` and ids ``(S, k)``, best first.
+        log-probabilities ``(S, k)`` and ids ``(S, k)``, best sum first.
     """
-    offsets = query.scores.flatten()
+    scores = query.scores.flatten()
+    num_sentences, beam = query.scores.shape
     kept = min(query.k, query.num_labels)
     # Each row's best so far; a sentence's best are among its rows' bests.
-    sums = offsets.new_full((len(offsets), kept), -torch.inf)
-    ids = torch.zeros(len(offsets), kept, dtype=torch.int64, device=offsets.device)
-    rows = (~offsets.isneginf()).nonzero().squeeze(-1)
-    num_sentences, beam = query.scores.shape
+    log_probs = scores.new_full((len(scores), kept), -torch.inf)
+    ids = torch.zeros(len(scores), kept, dtype=torch.int64, device=scores.device)
+    rows = (~scores.isneginf()).nonzero().squeeze(-1)
     # The rows of a sentence share its k places, so that each needs fewer than a row alone.
     count = max(-(-query.k // beam), min(4, query.k)) + 1
     most = 64 * (query.k + 1)
@@ -170,18 +183,21 @@ def certified_topk(
         sparse = 4 * width(count) < query.num_labels and count <= most
         if sparse:
             values, labels, bound = source(rows, count)
-            offset = offsets[rows]
-            values = query.admitted(values + offset.unsqueeze(-1), labels)
-            size = min(kept, values.size(-1))
-            found = select_topk(values, query.ids(rows, labels), size)
-            sums[rows, :size], ids[rows, :size] = found
+            values = query.admitted(values, labels)
+            places = best_places(
+                values + scores[rows].unsqueeze(-1), query.ids(rows, labels), min(kept, values.size(-1))
+            )
+            size = places.size(-1)
+            log_probs[rows, :size] = values.gather(-1, places)
+            ids[rows, :size] = query.ids(rows, labels.gather(-1, places))
         else:
-            sums[rows], ids[rows] = query.of_rows(dense, rows)
-        best = select_topk(sums.view(num_sentences, beam * kept), ids.view(num_sentences, beam * kept), query.k)
-        if not sparse:
-            return best
-        floor = best[0][:, -1].index_select(0, rows.div(beam, rounding_mode="floor"))
-        rows = rows[floor <= bound + offset]
-        if not len(rows):
-            return best
+            log_probs[rows], ids[rows] = query.of_rows(dense, rows)
+        by_sentence = (num_sentences, beam * kept)
+        sums = (log_probs + scores.unsqueeze(-1)).view(by_sentence)
+        places = best_places(sums, ids.view(by_sentence), query.k)
+        if sparse:
+            floor = sums.gather(-1, places[:, -1:]).squeeze(-1)
+            rows = rows[floor.index_select(0, rows.div(beam, rounding_mode="floor")) <= bound + scores[rows]]
+        if not sparse or not len(rows):
+            return log_probs.view(by_sentence).gather(-1, places), ids.view(by_sentence).gather(-1, places)
         count *= 2

@@ -1,4 +1,4 @@
-"""Two defects of fairseq 0.12 that spoil results without a word, put right when the plug-in is imported."""
+"""Defects of fairseq 0.12 that spoil or stop its work, put right when the plug-in is imported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from fairseq.data import data_utils
 from fairseq.ngram_repeat_block import NGramRepeatBlock
+from fairseq.search import DiverseBeamSearch
 from torch import Tensor
 
 
@@ -55,7 +56,36 @@ def block_ngrams_without_cuda_extension() -> None:
     NGramRepeatBlock._no_repeat_ngram = _no_repeat_ngram
 
 
+def diverse_beams_beyond_the_first_sentences() -> None:
+    """Makes ``--diverse-beam-groups`` work for more than one batch.
+
+    The search keeps its overlaps by place in the batch, but is given the sentences' numbers in the data set.
+    """
+    original = DiverseBeamSearch.step
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def step(
+        self: Any,
+        step: int,
+        lprobs: Tensor,
+        scores: Tensor,
+        prev_output_tokens: Tensor | None = None,
+        original_batch_idxs: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        places = original_batch_idxs
+        if places is not None:
+            if step == 0:
+                self.first_batch_idxs = places
+            places = (places.unsqueeze(-1) == self.first_batch_idxs).int().argmax(-1)
+        return original(self, step, lprobs, scores, prev_output_tokens, places)
+
+    DiverseBeamSearch.step = step
+
+
 def install() -> None:
-    """Both repairs; calling it again does nothing."""
+    """All repairs; calling it again does nothing."""
     keep_last_batch()
     block_ngrams_without_cuda_extension()
+    diverse_beams_beyond_the_first_sentences()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec, check_labels
-from mhe_nmt.topk import TopKQuery, dense_topk
+from mhe_nmt.topk import TopKQuery
 
 
 class HeadOutput(NamedTuple):
@@ -81,11 +81,9 @@ class OutputHead(nn.Module, ABC):
         """``(N, d)`` and ``(N, K)`` to ``(N, K)``."""
 
     def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
-        """``(S·B, d)`` and a query of ``(S, B)`` scores to sums and ids ``(S, k)``; here the dense way."""
-        sums = self._log_prob(features) + query.scores.view(-1, 1)
-        if query.exclude is not None:
-            sums = sums.masked_fill(query.exclude, -torch.inf)
-        return dense_topk(sums.view(len(query.scores), query.scores.size(1) * self.num_labels), query.k)
+        """``(S·B, d)`` to log-probabilities and ids ``(S, k)``, best sum first; here the dense way."""
+        log_probs = self._log_prob(features)
+        return query.of_dense(log_probs.view(*query.scores.shape, self.num_labels), query.scores)
 
     # What a caller uses.
 
@@ -196,8 +194,9 @@ class OutputHead(nn.Module, ABC):
             exclude: ``(V,)`` bool, labels that are not to be found, or ``None``.
 
         Returns:
-            sums ``(…, k)``, beams ``(…, k)`` and labels ``(…, k)``, best first. Where fewer than ``k``
-            continuations are possible the rest have the sum -inf, and beams and labels that mean nothing.
+            log-probabilities ``(…, k)``, beams ``(…, k)`` and labels ``(…, k)``, best sum first; the sums are
+            ``scores.gather(-1, beams) + log_probs``. Where fewer than ``k`` continuations are possible the
+            rest have log-probability -inf, and beams and labels that mean nothing.
 
         Raises:
             ValueError: if the shapes do not fit, or ``k`` is out of range.
@@ -219,9 +218,9 @@ class OutputHead(nn.Module, ABC):
         query = TopKQuery(scores.reshape(-1, beam), k, self.num_labels, exclude)
         shape = (*scores.shape[:-1], k)
         with torch.no_grad():
-            sums, ids = self._topk(features.reshape(-1, self.in_features), query)
+            log_probs, ids = self._topk(features.reshape(-1, self.in_features), query)
         beams = ids.div(self.num_labels, rounding_mode="floor")
-        return sums.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
+        return log_probs.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
 
     def predict(self, features: Tensor) -> Tensor:
         """The best label: ``(…, d)`` to ``(…)`` int64.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mhe_nmt.codec import LabelCodec
-from mhe_nmt.topk import TopKQuery, select_topk
+from mhe_nmt.topk import TopKQuery, best_places
 
 #: ``(level, rows, prefixes) -> (n, b)``: conditional log-probabilities of digit ``level`` for the features at
 #: ``rows`` after ``prefixes``, -inf at unused codes.
@@ -23,37 +23,66 @@ FIRST_ROUND = (2, 12)
 
 @dataclass
 class _Frontier:
-    """Unexpanded prefixes of the open sentences, ``(n, F)`` each; spent places score -inf.
+    """Unexpanded prefixes of the open sentences, ``(n, F)`` each; spent places have sums of -inf.
 
-    A prefix of ``l`` digits has the code ``beam · b_1 … b_l + prefix``: the beam is one digit more.
+    A prefix of ``l`` digits has the code ``beam · b_1 … b_l + prefix``: the beam is one digit more. Sums are
+    a hypothesis' score and the prefix' log-probability.
     """
 
-    scores: Tensor
+    sums: Tensor
+    log_probs: Tensor
     codes: Tensor
     lengths: Tensor
 
     def pop(self, count: int) -> _Frontier:
         """The ``count`` best of each sentence, which leave the frontier."""
-        scores, index = self.scores.topk(min(count, self.scores.size(-1)), dim=-1)
-        self.scores = self.scores.scatter(-1, index, -torch.inf)
-        return _Frontier(scores, self.codes.gather(-1, index), self.lengths.gather(-1, index))
+        sums, index = self.sums.topk(min(count, self.sums.size(-1)), dim=-1)
+        self.sums = self.sums.scatter(-1, index, -torch.inf)
+        return self._gather(sums, index)
 
-    def push(self, scores: Tensor, codes: Tensor, length: int) -> None:
-        self.scores = torch.cat([self.scores, scores], dim=-1)
-        self.codes = torch.cat([self.codes, codes], dim=-1)
-        self.lengths = torch.cat([self.lengths, torch.full_like(codes, length)], dim=-1)
+    def push(self, more: _Frontier) -> None:
+        self.sums = torch.cat([self.sums, more.sums], dim=-1)
+        self.log_probs = torch.cat([self.log_probs, more.log_probs], dim=-1)
+        self.codes = torch.cat([self.codes, more.codes], dim=-1)
+        self.lengths = torch.cat([self.lengths, more.lengths], dim=-1)
 
-    def keep(self, sentences: Tensor) -> None:
-        """Closes all sentences but those where the mask ``(n,)`` is true."""
-        self.scores, self.codes = self.scores[sentences], self.codes[sentences]
-        self.lengths = self.lengths[sentences]
+    def of(self, sentences: Tensor) -> _Frontier:
+        """The sentences where the mask ``(n,)`` is true."""
+        return _Frontier(
+            self.sums[sentences], self.log_probs[sentences], self.codes[sentences], self.lengths[sentences]
+        )
 
-    def compact(self) -> None:
-        """Drops columns until as many are left as the fullest sentence needs."""
-        alive = max(1, int((~self.scores.isneginf()).sum(-1).max()))
-        if alive < self.scores.size(-1):
-            self.scores, index = self.scores.topk(alive, dim=-1)
-            self.codes, self.lengths = self.codes.gather(-1, index), self.lengths.gather(-1, index)
+    def compacted(self) -> _Frontier:
+        """As many columns as the fullest sentence needs."""
+        alive = max(1, int((~self.sums.isneginf()).sum(-1).max()))
+        return self if alive == self.sums.size(-1) else self._gather(*self.sums.topk(alive, dim=-1))
+
+    def _gather(self, sums: Tensor, index: Tensor) -> _Frontier:
+        return _Frontier(
+            sums,
+            self.log_probs.gather(-1, index),
+            self.codes.gather(-1, index),
+            self.lengths.gather(-1, index),
+        )
+
+
+@dataclass
+class _Best:
+    """The ``k`` best labels so far of the open sentences, ``(n, k)`` each, best first."""
+
+    sums: Tensor
+    log_probs: Tensor
+    ids: Tensor
+
+    def merge(self, sums: Tensor, log_probs: Tensor, ids: Tensor) -> _Best:
+        """With ``(n, C)`` more."""
+        sums, ids = torch.cat([self.sums, sums], dim=-1), torch.cat([self.ids, ids], dim=-1)
+        index = best_places(sums, ids, self.sums.size(-1))
+        log_probs = torch.cat([self.log_probs, log_probs], dim=-1)
+        return _Best(sums.gather(-1, index), log_probs.gather(-1, index), ids.gather(-1, index))
+
+    def of(self, sentences: Tensor) -> _Best:
+        return _Best(self.sums[sentences], self.log_probs[sentences], self.ids[sentences])
 
 
 def best_first_topk(
@@ -61,11 +90,11 @@ def best_first_topk(
 ) -> tuple[Tensor, Tensor]:
     """The ``k`` best continuations of each sentence under the chain rule.
 
-    No label scores above its prefix, for a conditional log-probability is at most 0. So a sentence is finished
-    once its best unexpanded prefix is strictly below its k-th label; strictly, because an equal score could
-    belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be wrong. With
-    three heads or more, sentences so flat that half the code space would be visited are finished from dense
-    scores, a few rows at a time.
+    No label scores above its prefix, for a conditional log-probability is at most 0. So a sentence is
+    finished once its best unexpanded prefix is strictly below its k-th label; strictly, because an equal
+    score could belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be
+    wrong. With three heads or more, sentences so flat that half the code space would be visited are finished
+    from dense scores, a few rows at a time.
 
     Args:
         codec: the code.
@@ -74,15 +103,15 @@ def best_first_topk(
         query: what is wanted.
 
     Returns:
-        sums ``(S, k)`` and ids ``(S, k)``, best first.
+        log-probabilities ``(S, k)`` and ids ``(S, k)``, best sum first.
     """
     num_sentences, beam = query.scores.shape
     device = query.scores.device
     sentences = torch.arange(num_sentences, device=device)
-    frontier = _all_first_digits(codec, expand, query)
-    sums = frontier.scores.new_full((num_sentences, query.k), -torch.inf)
+    frontier = _first_digits(codec, expand, query)
+    log_probs = frontier.sums.new_full((num_sentences, query.k), -torch.inf)
     ids = torch.zeros(num_sentences, query.k, dtype=torch.int64, device=device)
-    best_sums, best_ids = sums, ids
+    best = _Best(log_probs, log_probs, ids)
 
     widest = max(codec.radix_list[1:])
     space = beam * codec.num_labels
@@ -92,74 +121,101 @@ def best_first_topk(
     visited = 0
     while len(sentences):
         if codec.num_heads > 2 and 2 * visited > space:
-            rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=device)).flatten()
-            found = [part.view(len(sentences), beam * part.size(-1)) for part in query.of_rows(dense, rows)]
-            sums[sentences], ids[sentences] = select_topk(found[0], found[1], query.k)
+            log_probs[sentences], ids[sentences] = _from_dense(dense, query, sentences)
             break
         popped = frontier.pop(step)
         for length in range(1, codec.num_heads):
-            chosen = (popped.lengths == length) & (popped.scores >= best_sums[:, -1:])
-            chosen &= ~popped.scores.isneginf()
+            chosen = (popped.lengths == length) & (popped.sums >= best.sums[:, -1:]) & ~popped.sums.isneginf()
             if not bool(chosen.any()):
                 continue
-            children, codes = _children(codec, expand, popped, chosen, sentences, length, beam)
+            children = _children(codec, expand, query, popped, chosen, sentences, length)
             if length < codec.num_heads - 1:
-                frontier.push(children, codes, length + 1)
+                size = math.prod(codec.radix_list[: length + 1])
+                frontier.push(children.as_frontier(size, length + 1))
             else:
-                found_ids = _ids(codec, codes)
-                children = query.admitted(children, found_ids.remainder(codec.num_labels))
-                best_sums, best_ids = select_topk(
-                    torch.cat([best_sums, children], dim=-1), torch.cat([best_ids, found_ids], dim=-1), query.k
-                )
-        left = frontier.scores.max(-1).values
-        still_open = (left >= best_sums[:, -1]) & ~left.isneginf()
+                best = best.merge(*children.as_labels(codec, query))
+        left = frontier.sums.max(-1).values
+        still_open = (left >= best.sums[:, -1]) & ~left.isneginf()
         if not bool(still_open.all()):
             closed = ~still_open
-            sums[sentences[closed]], ids[sentences[closed]] = best_sums[closed], best_ids[closed]
-            sentences, best_sums, best_ids = sentences[still_open], best_sums[still_open], best_ids[still_open]
-            frontier.keep(still_open)
+            log_probs[sentences[closed]], ids[sentences[closed]] = best.log_probs[closed], best.ids[closed]
+            sentences, best, frontier = sentences[still_open], best.of(still_open), frontier.of(still_open)
         visited += step * widest
         step = min(2 * step, most)
         if codec.num_heads > 2 and len(sentences):
-            frontier.compact()
-    return sums, ids
+            frontier = frontier.compacted()
+    return log_probs, ids
 
 
-def _all_first_digits(codec: LabelCodec, expand: Expand, query: TopKQuery) -> _Frontier:
+def _first_digits(codec: LabelCodec, expand: Expand, query: TopKQuery) -> _Frontier:
     num_sentences, beam = query.scores.shape
     rows = torch.arange(query.scores.numel(), device=query.scores.device)
-    scores = expand(0, rows, torch.zeros_like(rows)) + query.scores.view(-1, 1)
-    digits = torch.arange(scores.size(-1), device=rows.device)
+    log_probs = expand(0, rows, torch.zeros_like(rows))
+    digits = torch.arange(log_probs.size(-1), device=rows.device)
     codes = (torch.arange(beam, device=rows.device).unsqueeze(-1) * codec.radix_list[0] + digits).flatten()
     codes = codes.expand(num_sentences, -1)
-    return _Frontier(scores.view(codes.shape), codes, torch.ones_like(codes))
+    sums = (log_probs + query.scores.view(-1, 1)).view(codes.shape)
+    return _Frontier(sums, log_probs.view(codes.shape), codes, torch.ones_like(codes))
+
+
+@dataclass
+class _Children:
+    """The ``b`` children of each of ``(n, P)`` parents, ``(n, P·b)``; unwanted ones have sums of -inf."""
+
+    sums: Tensor
+    log_probs: Tensor
+    beams: Tensor  # (n, P, 1)
+    prefixes: Tensor  # (n, P, b), with the new digit
+
+    def as_frontier(self, size: int, length: int) -> _Frontier:
+        codes = (self.beams * size + self.prefixes).flatten(1)
+        return _Frontier(self.sums, self.log_probs, codes, torch.full_like(codes, length))
+
+    def as_labels(self, codec: LabelCodec, query: TopKQuery) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums, log-probabilities and ids, of whole codes; excluded labels have sums of -inf too."""
+        labels = codec.labels(self.prefixes.clamp(max=codec.num_labels - 1))
+        ids = (self.beams * codec.num_labels + labels).flatten(1)
+        return query.admitted(self.sums, labels.flatten(1)), self.log_probs, ids
 
 
 def _children(
     codec: LabelCodec,
     expand: Expand,
+    query: TopKQuery,
     parents: _Frontier,
     chosen: Tensor,
     sentences: Tensor,
     length: int,
-    beam: int,
-) -> tuple[Tensor, Tensor]:
-    """Scores and codes ``(n, P·b)`` of the children of the ``chosen`` parents ``(n, P)`` of ``length`` digits."""
+) -> _Children:
+    """The children of the ``chosen`` parents ``(n, P)``, which have ``length`` digits."""
     radix = codec.radix_list[length]
     size = math.prod(codec.radix_list[:length])
-    codes = parents.codes[chosen]
+    codes = parents.codes.where(chosen, 0)
     beams = codes.div(size, rounding_mode="floor")
-    rows = sentences[chosen.nonzero()[:, 0]] * beam + beams
-    conditional = expand(length, rows, codes - beams * size)
-    scores = parents.scores.new_full((*parents.scores.shape, radix), -torch.inf)
-    scores[chosen] = parents.scores[chosen].unsqueeze(-1) + conditional
-    children = parents.codes.unsqueeze(-1) * radix + torch.arange(radix, device=codes.device)
-    return scores.flatten(1), children.flatten(1)
+    prefixes = codes - beams * size
+    rows = sentences.unsqueeze(-1) * query.scores.size(1) + beams
+    conditional = expand(length, rows[chosen], prefixes[chosen])
+    log_probs = conditional.new_full((*chosen.shape, radix), -torch.inf)
+    log_probs[chosen] = parents.log_probs[chosen].unsqueeze(-1) + conditional
+    # The sum is rounded once, as it would be with the label's log-probability at hand.
+    sums = log_probs + query.scores.flatten()[rows].unsqueeze(-1)
+    digits = torch.arange(radix, device=rows.device)
+    return _Children(
+        sums.flatten(1),
+        log_probs.flatten(1),
+        beams.unsqueeze(-1),
+        prefixes.unsqueeze(-1) * radix + digits,
+    )
 
 
-def _ids(codec: LabelCodec, codes: Tensor) -> Tensor:
-    """Ids of whole codes; those of unused codes mean nothing."""
-    size = math.prod(codec.radix_list)
-    beams = codes.div(size, rounding_mode="floor")
-    ranks = (codes - beams * size).clamp(max=codec.num_labels - 1)
-    return beams * codec.num_labels + codec.labels(ranks)
+def _from_dense(
+    dense: Callable[[Tensor], Tensor], query: TopKQuery, sentences: Tensor
+) -> tuple[Tensor, Tensor]:
+    beam = query.scores.size(1)
+    rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=sentences.device)).flatten()
+    log_probs, ids = query.of_rows(dense, rows)
+    sums = log_probs + query.scores.flatten()[rows].unsqueeze(-1)
+    by_sentence = (len(sentences), beam * ids.size(-1))
+    log_probs, ids = log_probs.view(by_sentence), ids.view(by_sentence)
+    places = best_places(sums.view(by_sentence), ids, query.k)
+    return log_probs.gather(-1, places), ids.gather(-1, places)

@@ -15,7 +15,6 @@ from torch import Tensor
 from mhe_nmt import OutputHead
 
 
-
 def dense_sums(head: OutputHead, features: Tensor, scores: Tensor, exclude: Tensor | None) -> Tensor:
     """``(S, B, V)``."""
     sums = scores.unsqueeze(-1) + head.log_prob(features).detach()
@@ -25,7 +24,8 @@ def dense_sums(head: OutputHead, features: Tensor, scores: Tensor, exclude: Tens
 def assert_sorted(
     head: OutputHead, features: Tensor, scores: Tensor, k: int, exclude: Tensor | None = None
 ) -> None:
-    sums, beams, labels = head.beam_topk(features, scores, k, exclude)
+    log_probs, beams, labels = head.beam_topk(features, scores, k, exclude)
+    sums = scores.gather(-1, beams) + log_probs
     assert sums.shape == beams.shape == labels.shape == (*scores.shape[:-1], k)
     assert beams.dtype == labels.dtype == torch.int64
     size = head.num_labels
@@ -42,6 +42,8 @@ def assert_sorted(
         assert [b * size + y for b, y in zip(beam, label, strict=True)][:possible] == order
         assert found[:possible] == pytest.approx([expected[i] for i in order], rel=1e-9, abs=1e-9)
         assert all(value == -math.inf for value in found[possible:])
+    # A label left out is not a score of -inf that a caller could add to.
+    assert torch.equal(log_probs.isneginf(), sums.isneginf())
 
 
 @given(cases(max_labels=120), st.integers(1, 5), st.sampled_from([0.0, 1.0, 20.0]), st.data())

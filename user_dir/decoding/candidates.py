@@ -1,4 +1,4 @@
-"""The decoder side of candidate search: per row, a few scored labels that contain all that can matter."""
+"""The decoder side of candidate search: features of a step, and labels found and scored through the heads."""
 
 from __future__ import annotations
 
@@ -18,34 +18,38 @@ def supports_candidates(head: Any) -> bool:
 
 
 class CandidateEnsemble(EnsembleModelWithAlignment):
-    """fairseq's ensemble, with candidates in the place of the vocabulary.
+    """fairseq's ensemble, whose step leaves the choice of labels to the search.
 
-    ``forward_decoder`` returns ``(rows, C)`` log-probabilities whose columns mean, in this order:
+    ``forward_decoder`` returns ``R + 1`` columns a row in the place of ``V``:
 
-    * ``0 … R - 1``: the labels of the same numbers. ``R`` is chosen so that fairseq's special symbols are
-      among them; the generator's ``lprobs[:, self.eos]`` and the like keep their meaning.
-    * the rest: the row's best other labels, at least ``needed + extra`` of them (fewer only if there are no
-      more); their ids are in :attr:`ids`, ``(rows, C)``.
+    * ``0 … R - 1``: log-probabilities of the labels of the same numbers. ``R`` is chosen so that fairseq's
+      special symbols are among them; the generator's ``lprobs[:, self.eos]`` and the like keep their meaning.
+    * ``R``, the *gate*: 0. What the generator does to all words, such as closing a row that has reached its
+      last step, it does to the gate too, and the search, which finds the other labels, sees it there.
 
-    Where that would cover the vocabulary anyway, all ``V`` labels are columns and ``ids`` is the identity.
+    Where the search reads about as many labels as there are, all ``V`` are columns instead
+    (:attr:`identity`).
 
     Args:
         models: fairseq models whose decoders have heads for which :func:`supports_candidates` holds.
         num_special: ``R``.
-        needed: how many labels the search reads from a row: twice the beam, or the k of top-k sampling.
+        needed: how many labels the search reads from a row.
     """
-
-    ids: Tensor
 
     def __init__(self, models: list[Any], num_special: int, needed: int) -> None:
         super().__init__(models)
         self.heads: list[OutputHead] = [model.decoder.head for model in models]
-        self.num_special = num_special
-        self.needed = needed
         self.num_labels = self.heads[0].num_labels
-        #: Labels that are never generated, but for forced prefixes.
+        self.num_special = num_special
+        self.identity = 2 * num_special + needed >= self.num_labels
+        self.width = self.num_labels if self.identity else num_special + 1
+        #: Labels that are never generated, but for forced prefixes; and whether that holds in this step.
         self.suppressed: Tensor | None = None
-        self.no_repeat_ngram_size = 0
+        self.suppressing = True
+        #: ``(rows, n)``: labels that n-gram blocking strikes out in this step, -1 for none.
+        self.banned: Tensor | None = None
+        #: ``(rows,)``: labels that have taken the gate's column in this step, -1 for none.
+        self.forced: Tensor | None = None
 
     def forward_decoder(
         self,
@@ -54,8 +58,9 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
         incremental_states: list[Any],
         temperature: float = 1.0,
     ) -> tuple[Tensor, Tensor | None]:
-        """As fairseq's, on candidate columns. The temperature must be 1: another needs all labels."""
+        """As fairseq's, on the columns above. The temperature must be 1: another needs all labels."""
         assert temperature == 1.0
+        self.suppressing, self.banned, self.forced = True, None, None
         attention: Tensor | None = None
         self.features: list[Tensor] = []
         for i, model in enumerate(self.models):
@@ -72,66 +77,76 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
                 attention = last if attention is None else attention + last
         if attention is not None:
             attention = attention / self.models_size
-        columns = self._columns(self._extra(tokens.size(1) - 1))
-        if self.suppressed is not None:
-            self.struck = torch.isin(self.ids, self.suppressed.to(self.ids.device))
-            self.before_striking = columns
-            columns = columns.masked_fill(self.struck, -math.inf)
+        if self.identity:
+            pairs = zip(self.heads, self.features, strict=True)
+            return self._average([head.log_prob(features) for head, features in pairs]), attention
+        rows = torch.arange(len(tokens), device=tokens.device)
+        special = torch.arange(self.num_special, device=tokens.device).expand(len(rows), -1)
+        columns = torch.nn.functional.pad(self.score(rows, special), (0, 1))
         return columns, attention
 
     def score(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Log-probabilities of ``labels`` ``(n, K)`` at the current step, for ``rows`` ``(n,)``."""
         scores = [
-            head.score(features[rows], labels)
+            head.score(features.index_select(0, rows), labels)
             for head, features in zip(self.heads, self.features, strict=True)
         ]
         return self._average(scores)
+
+    def best(
+        self, scores: Tensor, count: int, exclude: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The best continuations of the first ``B`` hypotheses of each sentence.
+
+        Args:
+            scores: ``(S, B)``, see :meth:`mhe_nmt.OutputHead.beam_topk`.
+            count: at most ``B·V``.
+            exclude: ``(V,)`` bool or ``None``.
+
+        Returns:
+            log-probabilities, beams and labels, each ``(S, count)``, best sum first.
+        """
+        num_sentences, beam = scores.shape
+        features = [rows.view(num_sentences, -1, rows.size(-1))[:, :beam] for rows in self.features]
+        if self.models_size == 1:
+            return self.heads[0].beam_topk(features[0], scores, count, exclude)
+        first_rows = torch.arange(num_sentences, device=scores.device) * (
+            len(self.features[0]) // num_sentences
+        )
+        fetched = count
+        while True:
+            found = [
+                head.beam_topk(rows, scores, fetched, exclude)
+                for head, rows in zip(self.heads, features, strict=True)
+            ]
+            # Each model's continuations, each once, scored by all models.
+            ids = torch.cat(
+                [
+                    (beams * self.num_labels + labels).where(~log_probs.isneginf(), -1)
+                    for log_probs, beams, labels in found
+                ],
+                dim=-1,
+            )
+            ids = ids.sort(dim=-1).values
+            spare = torch.nn.functional.pad(ids[:, 1:] == ids[:, :-1], (1, 0)) | (ids < 0)
+            ids = ids.clamp(min=0)
+            beams = ids.div(self.num_labels, rounding_mode="floor")
+            labels = ids - beams * self.num_labels
+            rows = (first_rows.unsqueeze(-1) + beams).flatten()
+            log_probs = self.score(rows, labels.view(-1, 1)).view(labels.shape).masked_fill(spare, -math.inf)
+            sums, index = (scores.gather(-1, beams) + log_probs).topk(count, dim=-1)
+            # A continuation outside every model's list has at most its last sum under each of them; a model
+            # that has run out of continuations has listed them all.
+            last = [
+                (scores.gather(-1, beams) + found_log_probs)[:, -1] for found_log_probs, beams, _ in found
+            ]
+            complete = (sums[:, -1] >= self._average(last)) | torch.stack(last).isneginf().any(0)
+            if bool(complete.all()):
+                return log_probs.gather(-1, index), beams.gather(-1, index), labels.gather(-1, index)
+            fetched = min(2 * fetched, beam * self.num_labels)
 
     def _average(self, scores: list[Tensor]) -> Tensor:
         """Log of the mean probability, as fairseq averages an ensemble."""
         if self.models_size == 1:
             return scores[0]
         return torch.logsumexp(torch.stack(scores), dim=0) - math.log(self.models_size)
-
-    def _extra(self, step: int) -> int:
-        """How many of a row's labels later steps of the generator can strike out."""
-        banned = max(0, step + 2 - self.no_repeat_ngram_size) if self.no_repeat_ngram_size else 0
-        return banned + (0 if self.suppressed is None else len(self.suppressed))
-
-    def _columns(self, extra: int) -> Tensor:
-        device = self.features[0].device
-        num_rows = len(self.features[0])
-        special = torch.arange(self.num_special, device=device).expand(num_rows, -1)
-        count = self.needed + extra + self.num_special
-        if count + self.num_special >= self.num_labels:
-            self.ids = torch.arange(self.num_labels, device=device).expand(num_rows, -1)
-            return self._average(
-                [head.log_prob(features) for head, features in zip(self.heads, self.features, strict=True)]
-            )
-        values, labels = self._best(count)
-        self.ids = torch.cat([special, labels], dim=-1)
-        values = values.masked_fill(labels < self.num_special, -math.inf)
-        every_row = torch.arange(num_rows, device=device)
-        return torch.cat([self.score(every_row, special), values], dim=-1)
-
-    def _best(self, count: int) -> tuple[Tensor, Tensor]:
-        """At least the ``count`` best labels of every row, with their scores."""
-        if self.models_size == 1:
-            return self.heads[0].topk(self.features[0], count)
-        every_row = torch.arange(len(self.features[0]), device=self.features[0].device)
-        fetched = count
-        while True:
-            found = [
-                head.topk(features, min(fetched, self.num_labels))
-                for head, features in zip(self.heads, self.features, strict=True)
-            ]
-            # Each model's candidates, each label once, scored by all models.
-            labels = torch.cat([labels for _, labels in found], dim=-1).sort(dim=-1).values
-            repeated = torch.nn.functional.pad(labels[:, 1:] == labels[:, :-1], (1, 0))
-            values = self.score(every_row, labels).masked_fill(repeated, -math.inf)
-            values, index = values.topk(count, dim=-1)
-            # A label outside every model's list scores at most its last entry under each of them.
-            bound = self._average([values[:, -1] for values, _ in found])
-            if fetched >= self.num_labels or bool((values[:, -1] >= bound).all()):
-                return values, labels.gather(-1, index)
-            fetched = min(2 * fetched, self.num_labels)

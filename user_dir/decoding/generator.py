@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import torch
-from fairseq import search
 from fairseq.sequence_generator import SequenceGenerator, SequenceGeneratorWithAlignment
 from torch import Tensor
 
 from user_dir.decoding.candidates import CandidateEnsemble, supports_candidates
-from user_dir.decoding.search import CandidateNGramBlock, CandidateSearch
+from user_dir.decoding.search import CandidateNGramBlock, CandidateSearch, labels_read
 
 
 class CandidateMixin:
@@ -19,26 +18,22 @@ class CandidateMixin:
 
     def __init__(self, models: list[Any], tgt_dict: Any, **options: Any) -> None:
         super().__init__(models, tgt_dict, **options)
-        strategy = self.search
-        beam = self.beam_size
-        needed = strategy.sampling_topk if isinstance(strategy, search.Sampling) else 2 * beam
+        needed = labels_read(self.search, self.beam_size)
         self.model = CandidateEnsemble(models, num_special(self, tgt_dict), needed)
-        self.model.set_decoder_beam_size(beam)
-        self.search = CandidateSearch(tgt_dict, strategy, self.model)
-        # Suppressed labels are struck out here, for the generator would do it by column number.
+        self.model.set_decoder_beam_size(self.beam_size)
+        self.search = CandidateSearch(tgt_dict, self.search, self.model, needed)
+        # Suppressed labels are struck out by the search, for the generator would do it by column number.
         self.model.suppressed, self.token_indices_to_suppress = self.token_indices_to_suppress, None
         if self.repeat_ngram_blocker is not None:
             size = self.repeat_ngram_blocker.no_repeat_ngram_size
             self.repeat_ngram_blocker = CandidateNGramBlock(size, self.model)
-            self.model.no_repeat_ngram_size = size
         self.model.eval()
 
     @property
     def vocab_size(self) -> int:
         """The number of columns, by which the generator shapes a step's scores."""
         model = self._modules.get("model")
-        ids = getattr(model, "ids", None)
-        return self._vocab_size if ids is None else ids.size(-1)
+        return getattr(model, "width", self._vocab_size)
 
     @vocab_size.setter
     def vocab_size(self, value: int) -> None:
@@ -54,33 +49,31 @@ class CandidateMixin:
         beam_size: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Leaves only the forced label, scored exactly, in rows that still have a prefix."""
-        if self.model.suppressed is not None:
-            # In a step with prefixes fairseq suppresses nothing, in rows without one neither.
-            restored = self.model.struck & self.model.ids.ne(self.pad)
-            lprobs = torch.where(restored, self.model.before_striking.to(lprobs), lprobs)
+        model = self.model
+        # In a step with prefixes fairseq suppresses nothing, in rows without one neither.
+        model.suppressing = False
         forced = prefix_tokens[:, step].repeat_interleave(beam_size)
         rows = forced.ne(self.pad).nonzero().squeeze(-1)
         if not len(rows):
             return lprobs, tokens, scores
         labels = forced[rows]
-        ids = self.model.ids.clone()
-        # A special label and, where all labels are columns, any label has its column; another takes the last.
-        identity = lprobs.size(1) == self.model.num_labels
-        own_column = labels if identity else labels.where(labels < self.model.num_special, lprobs.size(1) - 1)
-        ids[rows, own_column] = labels
-        values = self.model.score(rows, labels.unsqueeze(-1)).squeeze(-1)
+        values = model.score(rows, labels.unsqueeze(-1)).squeeze(-1)
         # The generator has struck out padding and weighted unknowns by now, and reads forced ones so.
         values = values.where(labels != self.unk, values - self.unk_penalty)
+        # A label without a column of its own takes the gate's.
+        gate = lprobs.size(1) - 1
+        columns = labels if model.identity else labels.clamp(max=gate)
         lprobs[rows] = -math.inf
-        lprobs[rows, own_column] = values.to(lprobs)
-        self.model.ids = ids
+        lprobs[rows, columns] = values.to(lprobs)
+        if not model.identity:
+            model.forced = torch.full_like(forced, -1)
+            model.forced[rows] = labels.where(labels >= gate, -1)
         # A prefix that ends its sentence makes all beams one: fairseq copies the first over the others.
         ended = forced.eq(self.eos).view(-1, beam_size)[:, 0]
         if bool(ended.any()):
             tokens = self.replicate_first_beam(tokens, ended, beam_size)
             scores = self.replicate_first_beam(scores, ended, beam_size)
             lprobs = self.replicate_first_beam(lprobs, ended, beam_size)
-            self.model.ids = self.replicate_first_beam(self.model.ids, ended, beam_size)
         return lprobs, tokens, scores
 
 
@@ -114,10 +107,8 @@ def reason_for_dense(models: list[Any], options: Any, extra: dict[str, Any], pre
         return "--sampling without --sampling-topk: any label can be drawn"
     if getattr(options, "sampling_topp", -1.0) > 0:
         return "--sampling-topp: the nucleus has no fixed size"
-    if getattr(options, "diverse_beam_groups", -1) > 0:
-        return "--diverse-beam-groups: its penalties are kept by label"
-    if getattr(options, "diversity_rate", -1) > -1:
-        return "--diversity-rate: it ranks all siblings"
+    if getattr(options, "diverse_beam_groups", -1) > 0 and getattr(options, "diverse_beam_strength", 0.5) < 0:
+        return "--diverse-beam-strength below 0: any label can be favoured"
     if getattr(options, "constraints", None):
         return "--constraints: any label can be forced"
     if prefix_fn is not None or getattr(options, "prefix_allowed_tokens_fn", None) is not None:
