@@ -21,13 +21,13 @@ def append_row(path: Path, row: Row) -> None:
     os.replace(partial, path)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The latest row of each name and seed, in the order in which they first came; [] without a file."""
-    latest: dict[tuple[str, int], Row] = {}
+def read_rows(path: Path, key: Sequence[str] = ("name", "seed")) -> list[Row]:
+    """The latest row of each value of `key`, in the order in which they first came; [] without a file."""
+    latest: dict[tuple[Any, ...], Row] = {}
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            latest[row["name"], row["seed"]] = row
+            latest[tuple(row[field] for field in key)] = row
     return list(latest.values())
 
 

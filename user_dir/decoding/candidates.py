@@ -77,13 +77,17 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
                 attention = last if attention is None else attention + last
         if attention is not None:
             attention = attention / self.models_size
+        return self.columns(), attention
+
+    def columns(self) -> Tensor:
+        """The output layer's part of a step: the columns of the class's description, ``(rows, width)``."""
         if self.identity:
             pairs = zip(self.heads, self.features, strict=True)
-            return self._average([head.log_prob(features) for head, features in pairs]), attention
-        rows = torch.arange(len(tokens), device=tokens.device)
-        special = torch.arange(self.num_special, device=tokens.device).expand(len(rows), -1)
-        columns = torch.nn.functional.pad(self.score(rows, special), (0, 1))
-        return columns, attention
+            return self._average([head.log_prob(features) for head, features in pairs])
+        num_rows, device = len(self.features[0]), self.features[0].device
+        special = torch.arange(self.num_special, device=device).expand(num_rows, -1)
+        scores = self.score(torch.arange(num_rows, device=device), special)
+        return torch.nn.functional.pad(scores, (0, 1))
 
     def score(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Log-probabilities of ``labels`` ``(n, K)`` at the current step, for ``rows`` ``(n,)``."""

@@ -1,0 +1,1 @@
+"""Decoding speed: output layers against fairseq's full softmax and adaptive softmax."""

@@ -1,0 +1,140 @@
+"""Times decoding through every output layer and vocabulary size: `python -m benchmarks.decoding WORK_DIR`.
+
+One run on one machine: for each vocabulary size and output layer, the output layer's part of a decoding step
+(in this process) and `fairseq-generate` as a whole (its own process). Rows that the results file has already
+are not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import platform
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..process import USER_DIR, CommandError, run_logged, shown, tool
+from ..results import append_row, read_rows
+from .models import OUTPUT_LAYERS, batches, build, make_data
+from .report import write_report
+from .step import measure
+
+SIZES = (8_192, 32_768, 131_072, 524_288, 1_048_576)
+_TRANSLATED = re.compile(r"Translated [\d,]+ sentences \([\d,]+ tokens\) in ([\d.]+)s \(([\d.]+) sentences/s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    # fmt: off
+    add("work_dir", type=Path, metavar="WORK_DIR", help="for data and checkpoints, up to 6 GB at a time")
+    add("--sizes", default=",".join(map(str, SIZES)), metavar="V,V,...", help="default: %(default)s")
+    add("--layers", default=None, metavar="NAME;NAME;...", help=f"default: {';'.join(OUTPUT_LAYERS)}")
+    add("--sentences", type=int, default=64, metavar="N", help="a batch (default: %(default)s)")
+    add("--beam", type=int, default=5, metavar="N", help="default: %(default)s")
+    add("--length", type=int, default=20, metavar="N", help="of every translation (default: %(default)s)")
+    add("--repeats", type=int, default=9, metavar="N", help="of every step (default: %(default)s)")
+    add("--nats", type=float, default=2.4, metavar="H",
+        help="mean entropy of the models' distributions (default: %(default)s, as of trained models)")
+    add("--threads", type=int, default=torch.get_num_threads(), metavar="N", help="default: %(default)s")
+    add("--results", type=Path, default=Path("docs/results/decoding.jsonl"), metavar="FILE",
+        help="default: %(default)s; table and plot are written beside it")
+    # fmt: on
+    options = parser.parse_args()
+    layers = options.layers.split(";") if options.layers else list(OUTPUT_LAYERS)
+    unknown = [name for name in layers if name not in OUTPUT_LAYERS]
+    if unknown:
+        parser.error(f"--layers: there is no {unknown[0]!r}; choose from {'; '.join(OUTPUT_LAYERS)}")
+    torch.set_num_threads(options.threads)
+    try:
+        for size in (int(part) for part in options.sizes.split(",")):
+            for name in layers:
+                if any(row["name"] == name and row["labels"] == size for row in rows(options.results)):
+                    continue
+                row = measured(name, size, options)
+                append_row(options.results, row)
+                print(
+                    f"{size} {name}: {row['step_ms']:.1f} ms, {row['sentences_per_s']} sentences/s",
+                    flush=True,
+                )
+        write_report(
+            options.results, rows(options.results), shown([Path(sys.executable).name, *sys.argv[1:]])
+        )
+    except CommandError as error:
+        sys.exit(f"error: {error}")
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return read_rows(path, ("name", "labels"))
+
+
+def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One row: the output layer ``name`` over ``size`` labels."""
+    folder = options.work_dir / str(size)
+    data = make_data(folder, size, 2 * options.sentences)
+    built = build(name, data, size, options.nats)
+    batch = next(batches(built.task, options.sentences))
+    row = {
+        "name": name,
+        "labels": size,
+        "output_parameters": built.output_parameters,
+        **measure(built.model, built.task, batch, options.beam, options.repeats),
+    }
+    checkpoint = folder / "checkpoint.pt"
+    built.save(checkpoint)
+    task = built.task_name
+    del built, batch
+    gc.collect()
+    row.update(generate(data, checkpoint, task, options))
+    checkpoint.unlink()
+    if name == list(OUTPUT_LAYERS)[-1]:
+        shutil.rmtree(folder)
+    row.update(
+        sentences=options.sentences, beam=options.beam, length=options.length, nats=options.nats,
+        threads=options.threads, torch=torch.__version__, machine=f"{platform.machine()}, {_processor()}",
+    )  # fmt: skip
+    return row
+
+
+def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Runs fairseq-generate; all translations have one length, so that all output layers do equal work."""
+    length = str(options.length)
+    command = [
+        tool("fairseq-generate"), str(data), "--user-dir", str(USER_DIR), "--task", task,
+        "--source-lang", "xx", "--target-lang", "yy", "--path", str(checkpoint), "--cpu",
+        "--beam", str(options.beam), "--batch-size", str(options.sentences),
+        "--min-len", length, "--max-len-a", "0", "--max-len-b", length, "--no-progress-bar",
+    ]  # fmt: skip
+    found: list[tuple[str, ...]] = []
+
+    def look(line: str) -> None:
+        match = _TRANSLATED.search(line)
+        if match:
+            found.append(match.groups())
+
+    wall = run_logged(command, data.parent / "generate.log", threads=options.threads, on_line=look)
+    if not found:
+        raise CommandError(f"fairseq-generate did not report its speed (log: {data.parent / 'generate.log'})")
+    seconds, speed = map(float, found[-1])
+    return {
+        "generate_s": seconds,
+        "sentences_per_s": speed,
+        "generate_wall_s": wall,
+        "command": shown(command),
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    main()
