@@ -92,8 +92,19 @@ def best_places(values: Tensor, labels: Tensor, k: int) -> Tensor:
         k: at most ``C``.
 
     Returns:
-        ``(…, k)`` int64.
+        ``(…, k)`` int64. Among scores of -inf the order is open.
     """
+    if values.size(-1) > 2 * (k + 1):
+        # Only a tie across the k-th place needs the order of all.
+        best, places = values.topk(k + 1, dim=-1)
+        tied = (best[..., k] == best[..., k - 1]) & ~best[..., k].isneginf()
+        if not bool(tied.any()):
+            places = places[..., :k]
+            return places.gather(-1, _ordered(best[..., :k], labels.gather(-1, places), k))
+    return _ordered(values, labels, k)
+
+
+def _ordered(values: Tensor, labels: Tensor, k: int) -> Tensor:
     if values.dtype == torch.float32:
         # One int64 key holds the order of the score and, below it, that of the label, so that a plain topk
         # breaks ties by label. Adding 0.0 turns -0.0, which equals 0.0 but has other bits, into 0.0.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,11 +76,15 @@ class OutputHead(nn.Module, ABC):
     def _log_prob(self, features: Tensor) -> Tensor:
         """``(N, d)`` to ``(N, V)``."""
 
+    def _precompute(self, features: Tensor) -> Any:
+        """What :meth:`_score` and :meth:`_topk` of the same ``(N, d)`` features share; here nothing."""
+        return None
+
     @abstractmethod
-    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         """``(N, d)`` and ``(N, K)`` to ``(N, K)``."""
 
-    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
+    def _topk(self, features: Tensor, query: TopKQuery, shared: Any) -> tuple[Tensor, Tensor]:
         """``(S·B, d)`` to log-probabilities and ids ``(S, k)``, best sum first; here the dense way."""
         log_probs = self._log_prob(features)
         return query.of_dense(log_probs.view(*query.scores.shape, self.num_labels), query.scores)
@@ -143,10 +147,19 @@ class OutputHead(nn.Module, ABC):
         scores = self._log_prob(features.reshape(-1, self.in_features))
         return scores.view(*features.shape[:-1], self.num_labels)
 
-    def score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def precompute(self, features: Tensor) -> Any:
+        """What :meth:`score` and :meth:`beam_topk` have in common for the same ``(…, d)`` features.
+
+        Worth it where both are called; what comes back means nothing to anyone but this head.
+        """
+        self._check_features(features)
+        return self._precompute(features.reshape(-1, self.in_features))
+
+    def score(self, features: Tensor, labels: Tensor, shared: Any = None) -> Tensor:
         """Log-probabilities of the given labels: ``(…, d)`` and ``(…, K)`` int64 to ``(…, K)``.
 
         This is equivalent to ``self.log_prob(features).gather(-1, labels)``, but cheaper where it can be.
+        ``shared`` is ``self.precompute(features)``, where that is at hand.
 
         Raises:
             ValueError: if the shapes do not fit, or (on CPU) if a label is outside ``[0, V)``.
@@ -159,7 +172,8 @@ class OutputHead(nn.Module, ABC):
             )
         check_labels(labels, self.num_labels)
         rows = features.reshape(-1, self.in_features)
-        return self._score(rows, labels.reshape(len(rows), labels.size(-1))).view(labels.shape)
+        shared = self._precompute(rows) if shared is None else shared
+        return self._score(rows, labels.reshape(len(rows), labels.size(-1)), shared).view(labels.shape)
 
     def topk(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` best labels, best first: ``(…, d)`` to values ``(…, k)`` and labels ``(…, k)`` int64.
@@ -178,7 +192,12 @@ class OutputHead(nn.Module, ABC):
         return values, labels
 
     def beam_topk(
-        self, features: Tensor, scores: Tensor, k: int, exclude: Tensor | None = None
+        self,
+        features: Tensor,
+        scores: Tensor,
+        k: int,
+        exclude: Tensor | None = None,
+        shared: Any = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The ``k`` best continuations of each sentence's hypotheses: a step of beam search.
 
@@ -192,6 +211,7 @@ class OutputHead(nn.Module, ABC):
             scores: ``(…, B)`` cumulative log-probabilities, in nats; -inf leaves a hypothesis out.
             k: number of continuations, ``1 … B·V``.
             exclude: ``(V,)`` bool, labels that are not to be found, or ``None``.
+            shared: ``self.precompute(features)``, where that is at hand.
 
         Returns:
             log-probabilities ``(…, k)``, beams ``(…, k)`` and labels ``(…, k)``, best sum first; the sums are
@@ -218,7 +238,9 @@ class OutputHead(nn.Module, ABC):
         query = TopKQuery(scores.reshape(-1, beam), k, self.num_labels, exclude)
         shape = (*scores.shape[:-1], k)
         with torch.no_grad():
-            log_probs, ids = self._topk(features.reshape(-1, self.in_features), query)
+            rows = features.reshape(-1, self.in_features)
+            shared = self._precompute(rows) if shared is None else shared
+            log_probs, ids = self._topk(rows, query, shared)
         beams = ids.div(self.num_labels, rounding_mode="floor")
         return log_probs.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
 

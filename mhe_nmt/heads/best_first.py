@@ -86,7 +86,11 @@ class _Best:
 
 
 def best_first_topk(
-    codec: LabelCodec, expand: Expand, dense: Callable[[Tensor], Tensor], query: TopKQuery
+    codec: LabelCodec,
+    first_log_prob: Tensor,
+    expand: Expand,
+    dense: Callable[[Tensor], Tensor],
+    query: TopKQuery,
 ) -> tuple[Tensor, Tensor]:
     """The ``k`` best continuations of each sentence under the chain rule.
 
@@ -98,6 +102,7 @@ def best_first_topk(
 
     Args:
         codec: the code.
+        first_log_prob: log-probabilities of the first digit, ``(N, b)``.
         expand: see :data:`Expand`.
         dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         query: what is wanted.
@@ -108,7 +113,7 @@ def best_first_topk(
     num_sentences, beam = query.scores.shape
     device = query.scores.device
     sentences = torch.arange(num_sentences, device=device)
-    frontier = _first_digits(codec, expand, query)
+    frontier = _first_digits(codec, first_log_prob, query)
     log_probs = frontier.sums.new_full((num_sentences, query.k), -torch.inf)
     ids = torch.zeros(num_sentences, query.k, dtype=torch.int64, device=device)
     best = _Best(log_probs, log_probs, ids)
@@ -147,12 +152,12 @@ def best_first_topk(
     return log_probs, ids
 
 
-def _first_digits(codec: LabelCodec, expand: Expand, query: TopKQuery) -> _Frontier:
+def _first_digits(codec: LabelCodec, log_probs: Tensor, query: TopKQuery) -> _Frontier:
     num_sentences, beam = query.scores.shape
-    rows = torch.arange(query.scores.numel(), device=query.scores.device)
-    log_probs = expand(0, rows, torch.zeros_like(rows))
-    digits = torch.arange(log_probs.size(-1), device=rows.device)
-    codes = (torch.arange(beam, device=rows.device).unsqueeze(-1) * codec.radix_list[0] + digits).flatten()
+    digits = torch.arange(log_probs.size(-1), device=log_probs.device)
+    codes = (
+        torch.arange(beam, device=log_probs.device).unsqueeze(-1) * codec.radix_list[0] + digits
+    ).flatten()
     codes = codes.expand(num_sentences, -1)
     sums = (log_probs + query.scores.view(-1, 1)).view(codes.shape)
     return _Frontier(sums, log_probs.view(codes.shape), codes, torch.ones_like(codes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -130,11 +130,17 @@ class CascadeHead(MultiHead):
 
     # One digit, given the digits before it.
 
-    def _level_log_prob(self, level: int, features: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
+    def _inputs(self, level: int, features: Tensor) -> Tensor:
+        """What digit ``level`` reads of features ``(n, d)``, whatever the prefix: themselves or ``U_h x``."""
+        if level and self.conditioning == "digit":
+            return self.hidden[level - 1](features)
+        return features
+
+    def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
         """Conditional log-probabilities of digit ``level`` after ``prefixes``.
 
         Args:
-            features: ``(n, d)``.
+            inputs: ``(n, d)`` or ``(n, m)``, see :meth:`_inputs`.
             prefixes: ``(n,)`` codes of the first ``level`` digits; all 0 at level 0.
 
         Returns:
@@ -142,17 +148,19 @@ class CascadeHead(MultiHead):
         """
         codec = self.codec
         if level == 0:
-            logits = self.inner[0](features)
-        elif self.conditioning == "table":
-            width = codec.radix_list[level]
-            if level == codec.num_heads - 1:
-                logits = self.leaf.block_logits(features, prefixes, width)
-            else:
-                linear = cast(nn.Linear, self.inner[level])
-                logits = grouped_linear(features, prefixes, linear.weight, linear.bias, width)
+            logits = self.inner[0](inputs)
+        elif self.conditioning == "digit":
+            logits = self._digit_logits(level, inputs, prefixes)
+        elif level == codec.num_heads - 1:
+            logits = self.leaf.block_logits(inputs, prefixes, codec.radix_list[level])
         else:
-            logits = self._digit_logits(level, self.hidden[level - 1](features), prefixes)
+            linear = cast(nn.Linear, self.inner[level])
+            logits = grouped_linear(inputs, prefixes, linear.weight, linear.bias, codec.radix_list[level])
         return self._mask(level, logits, prefixes)
+
+    def _first_log_prob(self, features: Tensor) -> Tensor:
+        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        return self._level_log_prob(0, features, zero)[0]
 
     def _digit_logits(self, level: int, projected: Tensor, prefixes: Tensor) -> Tensor:
         """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
@@ -179,7 +187,7 @@ class CascadeHead(MultiHead):
         nll = smooth = features.new_zeros(())
         prefixes = torch.zeros_like(ranks)
         for level, (stride, radix) in enumerate(zip(self.codec.strides, self.codec.radix_list, strict=True)):
-            log_prob, used = self._level_log_prob(level, features, prefixes)
+            log_prob, used = self._level_log_prob(level, self._inputs(level, features), prefixes)
             codes = ranks.div(stride, rounding_mode="floor")
             nll = nll - log_prob.gather(-1, codes.remainder(radix).unsqueeze(-1)).squeeze(-1)
             smooth = smooth - log_prob.masked_fill(log_prob.isneginf(), 0.0).sum(-1) / used
@@ -188,8 +196,7 @@ class CascadeHead(MultiHead):
 
     def _log_prob(self, features: Tensor) -> Tensor:
         codec = self.codec
-        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-        total, _ = self._level_log_prob(0, features, zero)
+        total = self._first_log_prob(features)
         for level in range(1, codec.num_heads):
             width, count = codec.radix_list[level], codec.prefix_counts[level]
             prefixes = torch.arange(total.size(-1), device=features.device)
@@ -201,35 +208,43 @@ class CascadeHead(MultiHead):
                     logits = self.inner[level](features)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
-                projected = self.hidden[level - 1](features).unsqueeze(1)
-                logits = self._digit_logits(level, projected, prefixes)
+                logits = self._digit_logits(level, self._inputs(level, features).unsqueeze(1), prefixes)
             log_prob, _ = self._mask(level, logits, prefixes)
             total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
         return codec.to_label_order(total)
 
-    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _precompute(self, features: Tensor) -> _Shared:
+        inputs = [self._inputs(level, features) for level in range(self.codec.num_heads)]
+        return _Shared(self._first_log_prob(features), inputs)
+
+    def _score(self, features: Tensor, labels: Tensor, shared: _Shared) -> Tensor:
         ranks = self.codec.ranks(labels)
-        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-        total, _ = self._level_log_prob(0, features, zero)
         codes = ranks.div(self.codec.strides[0], rounding_mode="floor")
-        total = total.gather(-1, codes)
+        total = shared.first_log_prob.gather(-1, codes)
         rows = torch.arange(len(features), device=features.device).unsqueeze(-1)
         for level in range(1, self.codec.num_heads):
             # Labels of one row often share their prefix: each branch of a row is computed once.
             count = self.codec.prefix_counts[level - 1]
             branches, place = (rows * count + codes).unique(return_inverse=True)
             owners, prefixes = branches.div(count, rounding_mode="floor"), branches.remainder(count)
-            log_prob, _ = self._level_log_prob(level, features.index_select(0, owners), prefixes)
+            log_prob, _ = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), prefixes)
             codes = ranks.div(self.codec.strides[level], rounding_mode="floor")
             digits = codes.remainder(self.codec.radix_list[level])
             total = total + log_prob[place, digits]
         return total
 
-    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
+    def _topk(self, features: Tensor, query: TopKQuery, shared: _Shared) -> tuple[Tensor, Tensor]:
         def expand(level: int, rows: Tensor, prefixes: Tensor) -> Tensor:
-            return self._level_log_prob(level, features.index_select(0, rows), prefixes)[0]
+            return self._level_log_prob(level, shared.inputs[level].index_select(0, rows), prefixes)[0]
 
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features.index_select(0, rows))
 
-        return best_first_topk(self.codec, expand, dense, query)
+        return best_first_topk(self.codec, shared.first_log_prob, expand, dense, query)
+
+
+class _Shared(NamedTuple):
+    """What does not depend on prefixes: the first digit's scores ``(N, b)``, and each digit's inputs."""
+
+    first_log_prob: Tensor
+    inputs: list[Tensor]

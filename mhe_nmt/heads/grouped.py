@@ -52,9 +52,11 @@ def grouped_linear(
     out = out.index_select(0, order.argsort())
     if bias is None:
         return out
+    if row_index is None:
+        blocks = F.pad(bias, (0, -num_rows % width)).view(-1, width)
+        return out + blocks.index_select(0, branches)
     ranks = branches.unsqueeze(-1) * width + torch.arange(width, device=out.device)
-    ranks = ranks.clamp(max=num_rows - 1).flatten()
-    return out + bias.index_select(0, ranks if row_index is None else row_index[ranks]).view_as(out)
+    return out + bias[row_index[ranks.clamp(max=num_rows - 1)]]
 
 
 def _grouped_mm_accepts(rows: Tensor, width: int) -> bool:
@@ -94,9 +96,8 @@ class _SegmentLinear(torch.autograd.Function):
         ctx.save_for_backward(rows, weight)
         ctx.width, ctx.segments, ctx.row_index = width, segments, row_index
         out = rows.new_empty(len(rows), width)
-        blocks = None if row_index is not None else weight.split(width)
         for branch, start, stop in segments:
-            block = weight[_block(branch, width, row_index)] if blocks is None else blocks[branch]
+            block = weight[_block(branch, width, row_index)]
             product = _product(rows, start, stop, block)
             if product.size(1) == width:
                 out[start:stop] = product

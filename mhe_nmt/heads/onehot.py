@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -61,5 +63,5 @@ class OneHotHead(OutputHead):
     def _log_prob(self, features: Tensor) -> Tensor:
         return F.log_softmax(at_least_float32(F.linear(features, self.weight, self.bias)), dim=-1)
 
-    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         return self._log_prob(features).gather(-1, labels)

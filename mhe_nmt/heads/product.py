@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -239,15 +240,19 @@ class ProductHead(MultiHead):
             by_rank = by_rank + log_prior[:, group, None]
         return by_rank
 
-    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _precompute(self, features: Tensor) -> Any:
+        return None if self.form == "joint" else self._digit_log_probs(features)
+
+    def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         if self.form == "joint":
             return self._joint_log_prob(features).gather(-1, labels)
-        return self._mixture_score(*self._digit_log_probs(features), self.codec.encode(labels))
+        log_probs, log_mass, log_prior = shared
+        return self._mixture_score(log_probs, log_mass, log_prior, self.codec.encode(labels))
 
-    def _topk(self, features: Tensor, query: TopKQuery) -> tuple[Tensor, Tensor]:
+    def _topk(self, features: Tensor, query: TopKQuery, shared: Any) -> tuple[Tensor, Tensor]:
         if self.form == "joint":
-            return super()._topk(features, query)
-        log_probs, log_mass, log_prior = self._digit_log_probs(features)
+            return super()._topk(features, query, shared)
+        log_probs, log_mass, log_prior = shared
 
         def source(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
             scores = [head[rows] for head in log_probs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -151,5 +152,5 @@ class SamplingHead(MultiHead):
         logits = F.linear(features, self.matrix.weight, self.matrix.bias)
         return at_least_float32(logits).log_softmax(-1)
 
-    def _score(self, features: Tensor, labels: Tensor) -> Tensor:
+    def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         return self._log_prob(features).gather(-1, labels)

@@ -84,10 +84,15 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
         if self.identity:
             pairs = zip(self.heads, self.features, strict=True)
             return self._average([head.log_prob(features) for head, features in pairs])
-        num_rows, device = len(self.features[0]), self.features[0].device
-        special = torch.arange(self.num_special, device=device).expand(num_rows, -1)
-        scores = self.score(torch.arange(num_rows, device=device), special)
-        return torch.nn.functional.pad(scores, (0, 1))
+        special = torch.arange(self.num_special, device=self.features[0].device)
+        special = special.expand(len(self.features[0]), -1)
+        pairs = list(zip(self.heads, self.features, strict=True))
+        self._shared = [head.precompute(features) for head, features in pairs]
+        scores = [
+            head.score(features, special, shared)
+            for (head, features), shared in zip(pairs, self._shared, strict=True)
+        ]
+        return torch.nn.functional.pad(self._average(scores), (0, 1))
 
     def score(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Log-probabilities of ``labels`` ``(n, K)`` at the current step, for ``rows`` ``(n,)``."""
@@ -112,16 +117,17 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
         """
         num_sentences, beam = scores.shape
         features = [rows.view(num_sentences, -1, rows.size(-1))[:, :beam] for rows in self.features]
+        shared = self._shared if scores.numel() == len(self.features[0]) else [None] * self.models_size
         if self.models_size == 1:
-            return self.heads[0].beam_topk(features[0], scores, count, exclude)
+            return self.heads[0].beam_topk(features[0], scores, count, exclude, shared[0])
         first_rows = torch.arange(num_sentences, device=scores.device) * (
             len(self.features[0]) // num_sentences
         )
         fetched = count
         while True:
             found = [
-                head.beam_topk(rows, scores, fetched, exclude)
-                for head, rows in zip(self.heads, features, strict=True)
+                head.beam_topk(rows, scores, fetched, exclude, precomputed)
+                for head, rows, precomputed in zip(self.heads, features, shared, strict=True)
             ]
             # Each model's continuations, each once, scored by all models.
             ids = torch.cat(

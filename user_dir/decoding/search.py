@@ -60,7 +60,8 @@ class CandidateSearch(search.Search):
             excluded = torch.cat([special, suppressed])
         special = special.expand(*shape, -1)
         if model.identity:
-            return lprobs, special
+            # Some searches want to view them in another shape.
+            return lprobs.contiguous(), special
         gate = lprobs[..., -1:]
         own = special.new_full((*shape, 1), -1) if model.forced is None else model.forced.view(*shape, 1)
         closed = (gate.isneginf() | (own >= 0)).squeeze(-1)
