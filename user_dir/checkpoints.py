@@ -7,6 +7,7 @@ import functools
 import pickle
 from typing import Any
 
+import numpy as np
 import torch
 from fairseq import checkpoint_utils
 
@@ -16,9 +17,22 @@ from user_dir.errors import UsageError
 def allow_fairseq_globals() -> None:
     """Lets ``torch.load`` read fairseq's checkpoints without ``weights_only=False``.
 
-    The options are an ``argparse.Namespace`` of plain values. Whatever else a pickle asks for is refused.
+    The options are an ``argparse.Namespace`` of plain values; the figures that ``--eval-bleu`` keeps are
+    numpy numbers and arrays. Whatever else a pickle asks for is refused.
     """
-    torch.serialization.add_safe_globals([argparse.Namespace])
+    multiarray = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+    numpy_makers = [getattr(multiarray, name) for name in ("_reconstruct", "scalar")]
+    torch.serialization.add_safe_globals(
+        [
+            argparse.Namespace,
+            np.ndarray,
+            np.dtype,
+            *(type(np.dtype(kind)) for kind in "?bhilqBHILQefd"),
+            # numpy 2 moved these; a checkpoint names them as the numpy did that wrote it.
+            *((maker, f"numpy.core.multiarray.{maker.__name__}") for maker in numpy_makers),
+            *((maker, f"numpy._core.multiarray.{maker.__name__}") for maker in numpy_makers),
+        ]
+    )
 
 
 def explain_unreadable(path: str, error: BaseException) -> str:

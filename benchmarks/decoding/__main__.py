@@ -62,9 +62,8 @@ def main() -> None:
                     f"{size} {name}: {row['step_ms']:.1f} ms, {row['sentences_per_s']} sentences/s",
                     flush=True,
                 )
-        write_report(
-            options.results, rows(options.results), shown([Path(sys.executable).name, *sys.argv[1:]])
-        )
+        command = shown(["python", "-m", "benchmarks.decoding", *sys.argv[1:]])
+        write_report(options.results, rows(options.results), command)
     except CommandError as error:
         sys.exit(f"error: {error}")
 

@@ -39,8 +39,13 @@ class Output:
 
     def records(self) -> list[dict[str, Any]]:
         """The objects that ``--log-format json`` logged."""
-        texts = [*self.messages, *self.stdout.splitlines()]
-        return [json.loads(text[text.index("{") :]) for text in texts if text.endswith("}") and '{"' in text]
+        found = []
+        for text in (*self.messages, *self.stdout.splitlines()):
+            start = text.find('{"')
+            # fairseq also logs its options as a Python dictionary.
+            if start >= 0 and "{'" not in text and text.endswith("}"):
+                found.append(json.loads(text[start:]))
+        return found
 
 
 def marked_lines(text: str, mark: str) -> dict[int, list[list[str]]]:

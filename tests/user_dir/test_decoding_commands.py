@@ -23,13 +23,13 @@ OPTIONS: dict[str, list[Any]] = {
     "no repeats": ["--no-repeat-ngram-size", 2, "--unkpen", 1],
     "alignment": ["--print-alignment", "hard"],
     "references": ["--score-reference"],
-    "sampling": ["--sampling", "--sampling-topk", 5, "--seed", 3],
+    "sampling": ["--sampling", "--sampling-topk", 5, "--beam", 2, "--nbest", 2, "--seed", 3],
     "diverse groups": ["--beam", 6, "--diverse-beam-groups", 3, "--nbest", 2],
     "diverse siblings": ["--diversity-rate", 0.4],
     "source length": ["--match-source-len"],
     # The dense path, by itself.
     "temperature": ["--temperature", 1.5],
-    "nucleus": ["--sampling", "--sampling-topp", 0.7, "--seed", 3],
+    "nucleus": ["--sampling", "--sampling-topp", 0.7, "--beam", 2, "--nbest", 2, "--seed", 3],
 }
 
 
@@ -111,6 +111,9 @@ def test_bleu_during_training(corpus: Path, tmp_path: Path) -> None:
         scores.append([record["valid_bleu"] for record in output.records() if "valid_bleu" in record])
     assert scores[0]
     assert scores[0] == scores[1]
+    # BLEU's counts are numpy arrays in the checkpoint, from which training goes on.
+    more = fairseq_train(corpus, tmp_path / task, *fixed, "--task", task, "--max-update", 41)
+    assert any("Loaded checkpoint" in message for message in more.messages)
     hub = TransformerMHEModel.from_pretrained(
         str(tmp_path / "translation_mhe"), "checkpoint_last.pt", str(corpus), bpe=None, tokenizer=None
     )

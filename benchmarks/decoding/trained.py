@@ -1,0 +1,82 @@
+"""Times decoding with trained models: `python -m benchmarks.decoding.trained DATA RUN [RUN ...]`.
+
+Each RUN is a folder with a checkpoint_best.pt, such as those that benchmarks.multi30k leaves behind. On real
+sentences, in this process: the output layer's part of a decoding step over all scores (`--task translation`)
+and over candidates (`--task translation_mhe`), and how sharp the distributions are that it met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..process import USER_DIR
+from ..results import markdown_table
+from ..runner import write_json
+from .models import batches, mean_entropy
+from .step import measure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.decoding.trained", description=__doc__.split("\n")[0]
+    )
+    add = parser.add_argument
+    # fmt: off
+    add("data", type=Path, metavar="DATA")
+    add("runs", type=Path, nargs="+", metavar="RUN")
+    add("--sentences", type=int, default=64, metavar="N", help="a batch (default: %(default)s)")
+    add("--beam", type=int, default=5, metavar="N", help="default: %(default)s")
+    add("--repeats", type=int, default=9, metavar="N", help="of every step (default: %(default)s)")
+    add("--results", type=Path, default=Path("docs/results/decoding-trained.json"), metavar="FILE",
+        help="default: %(default)s")
+    # fmt: on
+    options = parser.parse_args()
+    rows = [measured(run, options) for run in options.runs]
+    write_json(options.results, rows)
+    print(table(rows))
+
+
+def measured(run: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The row of one trained model."""
+    from fairseq import checkpoint_utils, utils
+
+    utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
+    from user_dir.tasks.translation_mhe import TranslationMHETask
+
+    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
+        [str(run / "checkpoint_best.pt")], arg_overrides={"data": str(options.data)}
+    )
+    model.eval()
+    batch = next(batches(task, options.sentences))
+    candidates = TranslationMHETask(copy.copy(task.cfg), task.source_dictionary, task.target_dictionary)
+    with torch.no_grad():
+        features, _ = model(**batch["net_input"], features_only=True)
+        entropy = mean_entropy(model, features[batch["target"] != task.target_dictionary.pad()])
+    row: dict[str, Any] = {"name": run.name, "labels": len(task.target_dictionary), "entropy_nats": entropy}
+    for name, own in (("dense", task), ("candidates", candidates)):
+        found = measure(model, own, batch, options.beam, options.repeats)
+        row.update({f"{name}_{key}": value for key, value in found.items()})
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A pipe table of the rows."""
+    return markdown_table(
+        rows,
+        [
+            ("run", lambda row: row["name"]),
+            ("V", lambda row: f"{row['labels']:,}"),
+            ("mean entropy, nats", lambda row: f"{row['entropy_nats']:.2f}"),
+            ("all scores, ms a step", lambda row: f"{row['dense_step_ms']:.1f}"),
+            ("candidates, ms a step", lambda row: f"{row['candidates_step_ms']:.1f}"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
