@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from data_prep.commands import run_decode, run_encode, run_prepare, run_score
+from data_prep.commands import run_decode, run_encode, run_order, run_prepare, run_score
 from data_prep.score import TOKENIZERS
 from data_prep.subword import NORMALIZATIONS
 
@@ -53,7 +53,31 @@ def build_parser() -> argparse.ArgumentParser:
         added = command(name, run, does)
         _add_data(added, required=True)
         added.add_argument("--lang", required=True, help="language of the text")
+    _add_order(
+        command(
+            "order",
+            run_order,
+            "write a label order for --mhe-label-order, learned from the training text",
+            "Words of like contexts become neighbours, in clusters of equal size: the first digits.",
+        )
+    )
     return parser
+
+
+def _add_order(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser, required=True)
+    add = parser.add_argument
+    add("--output", required=True, type=Path, metavar="FILE", help="one rank a line, after comments")
+    add("--lang", metavar="LANG", help="language of the dictionary (default: the target's)")
+    add(
+        "--cluster-size",
+        type=_integer(2, 10**9),
+        metavar="N",
+        help="words a cluster: the last radix (default: that of two near-equal radices)",
+    )
+    add("--window", type=_integer(1, 100), default=2, metavar="N", help="how far neighbours may be apart")
+    add("--dimensions", type=_integer(1, 10**4), default=64, metavar="N", help="of the word vectors")
+    add("--seed", type=_integer(0, 2**32 - 1), default=1, metavar="N", help="seed of the decomposition")
 
 
 def _add_data(parser: argparse._ActionsContainer, *, required: bool) -> None:

@@ -10,6 +10,7 @@ from data_prep.inputs import ParallelFiles
 from data_prep.lines import decode_lines, read_lines, safe_line, write_lines
 from data_prep.manifest import Manifest
 from data_prep.options import PrepareOptions
+from data_prep.order import write_order
 from data_prep.prepare import prepare
 from data_prep.report import prepare_report, score_report
 from data_prep.score import detokenize, read_generate, score_corpus
@@ -97,6 +98,20 @@ def run_score(args: argparse.Namespace) -> None:
     if args.json is not None and str(args.json) != "-":
         write_lines(args.json, [text])
     print(text if str(args.json) == "-" else score_report(scores))
+
+
+def run_order(args: argparse.Namespace) -> None:
+    """``order``."""
+    size = write_order(
+        args.data,
+        args.output,
+        lang=args.lang,
+        cluster_size=args.cluster_size,
+        window=args.window,
+        dimensions=args.dimensions,
+        seed=args.seed,
+    )
+    print(f"{args.output}: ranks of {size} symbols; use it as --mhe-label-order {args.output}")
 
 
 def run_encode(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ _OPTIONS_OF_ONE_HEAD = (
     ("mhe_group_form", "mixture", "product", "form"),
     ("mhe_conditioning", "table", "cascade", "conditioning"),
     ("mhe_hidden_dim", None, "cascade", "hidden_features"),
+    ("mhe_first_hidden_dim", 0, "cascade", "first_hidden_features"),
     ("mhe_sample_fraction", 0.25, "sampling", "sample_fraction"),
 )
 
@@ -44,6 +45,8 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
              "digits through embeddings (default: table)")
     add("--mhe-hidden-dim", type=int, metavar="M", default=None,
         help="cascade with digit conditioning: hidden features (default: the decoder's output size)")
+    add("--mhe-first-hidden-dim", type=int, metavar="M", default=None,
+        help="cascade: size of a hidden layer beside the first head's linear one (default: 0, none)")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
         help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
     add("--mhe-label-order", metavar="dictionary|random|PATH", default="dictionary",

@@ -32,8 +32,11 @@ class CascadeHead(MultiHead):
     Cost a position: ``sum(b)·d`` multiplications and ``sum(b)`` logits (``digit``: ``sum(b)·m`` and ``d·m``
     for each digit but the first, with ``m`` hidden features).
 
-    The smoothing term is ``V · sum_h mean_d(-log p(d | x, true prefix))`` over the used digits: each digit's
-    target is smoothed on its own. The vocabulary-wide sum would need every branch of every position.
+    The smoothing term is what the true branches contribute to ``-sum_y log P(y | x)``: a digit's
+    ``-log p(d | x, true prefix)`` times the number of labels below it, summed over digits. What is left out
+    are the conditionals of other branches, which would cost as much as the full softmax; each of them has
+    the weight of its branch's share of the labels, as the true one has. Smoothing every digit with the same
+    epsilon instead would blur a label as often as it has digits.
 
     Top-k is exact: prefixes are expanded best first until the best one left is below the current k-th label.
 
@@ -43,6 +46,9 @@ class CascadeHead(MultiHead):
         bias: adds a bias to every logit.
         conditioning: ``"table"`` or ``"digit"``.
         hidden_features: ``m``, for ``"digit"`` only; default ``d``.
+        first_hidden_features: adds the output of a hidden GELU layer of this size to the first digit's
+            logits; 0 for none. In a full softmax a first digit's logit would be the log-sum-exp of its
+            labels' logits, which is not linear in the features.
 
     Shape:
         ``inner[h].weight``: ``(N_h, d)`` with ``N_h`` the number of used prefixes of ``h + 1`` digits
@@ -60,6 +66,7 @@ class CascadeHead(MultiHead):
         bias: bool = True,
         conditioning: str = "table",
         hidden_features: int | None = None,
+        first_hidden_features: int = 0,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -81,6 +88,8 @@ class CascadeHead(MultiHead):
             raise ValueError(
                 f"hidden_features is a positive size for conditioning 'digit' only, got {hidden_features}"
             )
+        if first_hidden_features < 0:
+            raise ValueError(f"first_hidden_features must be at least 0, got {first_hidden_features}")
         self.conditioning = conditioning
         codec = self.codec
 
@@ -104,6 +113,13 @@ class CascadeHead(MultiHead):
                     nn.Embedding(radix, hidden, device=device, dtype=dtype) for radix in radices[:level]
                 )
                 for level in range(1, codec.num_heads)
+            )
+        self.first_hidden: nn.Sequential | None = None
+        if first_hidden_features:
+            self.first_hidden = nn.Sequential(
+                linear(in_features, first_hidden_features, bias=True),
+                nn.GELU(),
+                linear(first_hidden_features, codec.prefix_counts[0], bias=False),
             )
         self.reset_parameters()
 
@@ -136,7 +152,7 @@ class CascadeHead(MultiHead):
             return self.hidden[level - 1](features)
         return features
 
-    def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
+    def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> Tensor:
         """Conditional log-probabilities of digit ``level`` after ``prefixes``.
 
         Args:
@@ -144,11 +160,13 @@ class CascadeHead(MultiHead):
             prefixes: ``(n,)`` codes of the first ``level`` digits; all 0 at level 0.
 
         Returns:
-            ``(n, b)``, -inf at unused codes; and the number of used digits, ``(n,)``.
+            ``(n, b)``, -inf at unused codes.
         """
         codec = self.codec
         if level == 0:
             logits = self.inner[0](inputs)
+            if self.first_hidden is not None:
+                logits = logits + self.first_hidden(inputs)
         elif self.conditioning == "digit":
             logits = self._digit_logits(level, inputs, prefixes)
         elif level == codec.num_heads - 1:
@@ -160,7 +178,7 @@ class CascadeHead(MultiHead):
 
     def _first_log_prob(self, features: Tensor) -> Tensor:
         zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-        return self._level_log_prob(0, features, zero)[0]
+        return self._level_log_prob(0, features, zero)
 
     def _digit_logits(self, level: int, projected: Tensor, prefixes: Tensor) -> Tensor:
         """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
@@ -170,29 +188,37 @@ class CascadeHead(MultiHead):
             projected = projected + embedding(digits)
         return self.inner[level](F.gelu(projected))
 
-    def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-softmax over the used digits of each prefix, and their number."""
+    def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> Tensor:
+        """Log-softmax over the used digits of each prefix."""
         width = logits.size(-1)
-        used = (self.codec.prefix_counts[level] - prefixes * width).clamp(max=width)
         logits = at_least_float32(logits)
         if self.codec.prefix_counts[level] % width:
+            used = (self.codec.prefix_counts[level] - prefixes * width).clamp(max=width)
             unused = torch.arange(width, device=logits.device) >= used.unsqueeze(-1)
             logits = logits.masked_fill(unused, -torch.inf)
-        return logits.log_softmax(-1), used
+        return logits.log_softmax(-1)
 
     # The verbs.
 
     def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
-        ranks = self.codec.ranks(target)
+        codec = self.codec
+        ranks = codec.ranks(target)
         nll = smooth = features.new_zeros(())
         prefixes = torch.zeros_like(ranks)
-        for level, (stride, radix) in enumerate(zip(self.codec.strides, self.codec.radix_list, strict=True)):
-            log_prob, used = self._level_log_prob(level, self._inputs(level, features), prefixes)
+        for level, (stride, radix) in enumerate(zip(codec.strides, codec.radix_list, strict=True)):
+            log_prob = self._level_log_prob(level, self._inputs(level, features), prefixes)
             codes = ranks.div(stride, rounding_mode="floor")
             nll = nll - log_prob.gather(-1, codes.remainder(radix).unsqueeze(-1)).squeeze(-1)
-            smooth = smooth - log_prob.masked_fill(log_prob.isneginf(), 0.0).sum(-1) / used
+            below = self._labels_below(level, prefixes, log_prob.size(-1))
+            smooth = smooth - (below * log_prob.masked_fill(below == 0, 0.0)).sum(-1)
             prefixes = codes
-        return HeadOutput(nll, self.num_labels * smooth)
+        return HeadOutput(nll, smooth)
+
+    def _labels_below(self, level: int, prefixes: Tensor, width: int) -> Tensor:
+        """Number of used labels below each digit of ``level`` after ``prefixes`` ``(n,)``: ``(n, width)``."""
+        stride = self.codec.strides[level]
+        children = prefixes.unsqueeze(-1) * width + torch.arange(width, device=prefixes.device)
+        return (self.num_labels - children * stride).clamp(0, stride)
 
     def _log_prob(self, features: Tensor) -> Tensor:
         codec = self.codec
@@ -209,7 +235,7 @@ class CascadeHead(MultiHead):
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
                 logits = self._digit_logits(level, self._inputs(level, features).unsqueeze(1), prefixes)
-            log_prob, _ = self._mask(level, logits, prefixes)
+            log_prob = self._mask(level, logits, prefixes)
             total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
         return codec.to_label_order(total)
 
@@ -227,7 +253,7 @@ class CascadeHead(MultiHead):
             count = self.codec.prefix_counts[level - 1]
             branches, place = (rows * count + codes).unique(return_inverse=True)
             owners, prefixes = branches.div(count, rounding_mode="floor"), branches.remainder(count)
-            log_prob, _ = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), prefixes)
+            log_prob = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), prefixes)
             codes = ranks.div(self.codec.strides[level], rounding_mode="floor")
             digits = codes.remainder(self.codec.radix_list[level])
             total = total + log_prob[place, digits]
@@ -235,7 +261,7 @@ class CascadeHead(MultiHead):
 
     def _topk(self, features: Tensor, query: TopKQuery, shared: _Shared) -> tuple[Tensor, Tensor]:
         def expand(level: int, rows: Tensor, prefixes: Tensor) -> Tensor:
-            return self._level_log_prob(level, shared.inputs[level].index_select(0, rows), prefixes)[0]
+            return self._level_log_prob(level, shared.inputs[level].index_select(0, rows), prefixes)
 
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features.index_select(0, rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
@@ -145,9 +146,11 @@ def cascade_log_prob(
 ) -> tuple[list[float], list[float]]:
     """Chain rule over used codes; conditional(prefix, digit) is a raw score.
 
-    Returns log-probabilities and smoothing terms, V * sum_h mean_d(-log p(d | the label's own prefix)).
+    Returns log-probabilities and smoothing terms: -sum_h sum_d n log p(d | the label's own prefix), where n
+    is the number of labels that begin with that prefix and d.
     """
     num_labels = len(digits)
+    below = Counter(tuple(code[:length]) for code in digits for length in range(1, len(radices) + 1))
     tables: dict[tuple[int, ...], list[float]] = {}
 
     def table(prefix: tuple[int, ...]) -> list[float]:
@@ -162,7 +165,9 @@ def cascade_log_prob(
     for code in digits:
         steps = [table(tuple(code[:h])) for h in range(len(radices))]
         log_probs.append(sum(step[d] for step, d in zip(steps, code, strict=True)))
-        smooth.append(num_labels * sum(-sum(step) / len(step) for step in steps))
+        smooth.append(
+            -sum(below[*code[:h], d] * score for h, step in enumerate(steps) for d, score in enumerate(step))
+        )
     return log_probs, smooth
 
 

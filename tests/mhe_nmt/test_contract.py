@@ -61,6 +61,14 @@ def test_smoothing_term_is_exact(case: Case, leading: tuple[int, ...]) -> None:
     torch.testing.assert_close(head(features, target).smooth, expected, **CLOSE)
 
 
+@given(cases(kinds=("cascade", "cascade-nobias", "cascade-digit")))
+def test_smoothing_of_the_cascade_leaves_out_other_branches(case: Case) -> None:
+    head, features, target = case.build(), case.features(), case.labels()
+    exact = dense_smooth(head.log_prob(features), target)
+    found = head(features, target).smooth
+    assert (found <= exact + 1e-9).all()
+
+
 @given(cases(kinds=("mixture",)))
 def test_smoothing_of_the_mixture_is_an_upper_bound(case: Case) -> None:
     head, features, target = case.build(), case.features(), case.labels()
