@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: Candidate source: ``(rows, count) -> (values, labels, bound)`` with values and labels ``(n, C)``,
@@ -76,6 +77,22 @@ class TopKQuery:
         ]
         return torch.cat([part[0] for part in found]), self.ids(rows, torch.cat([part[1] for part in found]))
 
+    def of_sentences(self, log_probs: Tensor, ids: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``k`` best of each sentence among the best of its rows.
+
+        Args:
+            log_probs, ids: ``(n·B, C)``, all rows of ``n`` sentences.
+            scores: ``(n, B)``.
+
+        Returns:
+            sums, log-probabilities and ids, ``(n, k)`` each, best first.
+        """
+        by_sentence = (len(scores), scores.size(1) * ids.size(-1))
+        sums = (log_probs + scores.view(-1, 1)).view(by_sentence)
+        log_probs, ids = log_probs.view(by_sentence), ids.view(by_sentence)
+        places = best_places(sums, ids, self.k)
+        return sums.gather(-1, places), log_probs.gather(-1, places), ids.gather(-1, places)
+
 
 def select_topk(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best of listed candidates and their labels, ``(…, k)`` each; see :func:`best_places`."""
@@ -114,6 +131,11 @@ def _ordered(values: Tensor, labels: Tensor, k: int) -> Tensor:
     by_label = labels.argsort(dim=-1, stable=True)
     by_value = values.gather(-1, by_label).sort(dim=-1, descending=True, stable=True).indices
     return by_label.gather(-1, by_value[..., :k])
+
+
+def repeats(sorted_ids: Tensor) -> Tensor:
+    """Where an entry of ``(…, C)`` sorted rows equals the one before it: bool, of the same shape."""
+    return F.pad(sorted_ids[..., 1:] == sorted_ids[..., :-1], (1, 0))
 
 
 def dense_topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -181,7 +203,7 @@ def certified_topk(
         log-probabilities ``(S, k)`` and ids ``(S, k)``, best sum first.
     """
     scores = query.scores.flatten()
-    num_sentences, beam = query.scores.shape
+    beam = query.scores.size(1)
     kept = min(query.k, query.num_labels)
     # Each row's best so far; a sentence's best are among its rows' bests.
     log_probs = scores.new_full((len(scores), kept), -torch.inf)
@@ -203,12 +225,10 @@ def certified_topk(
             ids[rows, :size] = query.ids(rows, labels.gather(-1, places))
         else:
             log_probs[rows], ids[rows] = query.of_rows(dense, rows)
-        by_sentence = (num_sentences, beam * kept)
-        sums = (log_probs + scores.unsqueeze(-1)).view(by_sentence)
-        places = best_places(sums, ids.view(by_sentence), query.k)
+        best_sums, *best = query.of_sentences(log_probs, ids, query.scores)
         if sparse:
-            floor = sums.gather(-1, places[:, -1:]).squeeze(-1)
-            rows = rows[floor.index_select(0, rows.div(beam, rounding_mode="floor")) <= bound + scores[rows]]
+            floor = best_sums[:, -1].index_select(0, rows.div(beam, rounding_mode="floor"))
+            rows = rows[floor <= bound + scores[rows]]
         if not sparse or not len(rows):
-            return log_probs.view(by_sentence).gather(-1, places), ids.view(by_sentence).gather(-1, places)
+            return best[0], best[1]
         count *= 2

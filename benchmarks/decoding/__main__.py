@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import platform
 import re
 import shutil
 import sys
@@ -20,6 +19,7 @@ import torch
 
 from ..process import USER_DIR, CommandError, run_logged, shown, tool
 from ..results import append_row, read_rows
+from ..runner import cpu_name
 from .models import OUTPUT_LAYERS, batches, build, make_data
 from .report import write_report
 from .step import measure
@@ -95,7 +95,7 @@ def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any
         shutil.rmtree(folder)
     row.update(
         sentences=options.sentences, beam=options.beam, length=options.length, nats=options.nats,
-        threads=options.threads, torch=torch.__version__, machine=f"{platform.machine()}, {_processor()}",
+        threads=options.threads, torch=torch.__version__, machine=cpu_name(),
     )  # fmt: skip
     return row
 
@@ -126,13 +126,6 @@ def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespac
         "generate_wall_s": wall,
         "command": shown(command),
     }
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":

@@ -219,8 +219,4 @@ def _from_dense(
     beam = query.scores.size(1)
     rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=sentences.device)).flatten()
     log_probs, ids = query.of_rows(dense, rows)
-    sums = log_probs + query.scores.flatten()[rows].unsqueeze(-1)
-    by_sentence = (len(sentences), beam * ids.size(-1))
-    log_probs, ids = log_probs.view(by_sentence), ids.view(by_sentence)
-    places = best_places(sums.view(by_sentence), ids, query.k)
-    return log_probs.gather(-1, places), ids.gather(-1, places)
+    return query.of_sentences(log_probs, ids, query.scores[sentences])[1:]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
-from mhe_nmt.topk import TopKQuery, certified_topk, staircase
+from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
 
 
 @dataclass(frozen=True)
@@ -265,11 +265,10 @@ class ProductHead(MultiHead):
             values, best = values.topk(count, dim=-1)
             ranks = ranks.gather(-1, best).flatten(1).sort(dim=-1).values
             rescored = self._mixture_score(scores, mass, prior, self.codec.split(ranks))
-            repeated = F.pad(ranks[:, 1:] == ranks[:, :-1], (1, 0))
             bound = (prior + values[..., -1]).logsumexp(1)
             # The slack covers the rounding of two different sums of the same terms.
             slack = 8 * torch.finfo(bound.dtype).eps * bound.abs().clamp(min=1)
-            return rescored.masked_fill(repeated, -torch.inf), self.codec.labels(ranks), bound + slack
+            return rescored.masked_fill(repeats(ranks), -torch.inf), self.codec.labels(ranks), bound + slack
 
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features[rows])

@@ -10,6 +10,7 @@ from fairseq.sequence_generator import EnsembleModelWithAlignment
 from torch import Tensor
 
 from mhe_nmt import CascadeHead, OutputHead, ProductHead
+from mhe_nmt.topk import repeats
 
 
 def supports_candidates(head: Any) -> bool:
@@ -42,6 +43,8 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
         self.num_labels = self.heads[0].num_labels
         self.num_special = num_special
         self.identity = 2 * num_special + needed >= self.num_labels
+        #: How many leading columns are the labels of the same numbers, and how many columns there are.
+        self.own_columns = self.num_labels if self.identity else num_special
         self.width = self.num_labels if self.identity else num_special + 1
         #: Labels that are never generated, but for forced prefixes; and whether that holds in this step.
         self.suppressed: Tensor | None = None
@@ -81,12 +84,11 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
 
     def columns(self) -> Tensor:
         """The output layer's part of a step: the columns of the class's description, ``(rows, width)``."""
+        pairs = list(zip(self.heads, self.features, strict=True))
         if self.identity:
-            pairs = zip(self.heads, self.features, strict=True)
             return self._average([head.log_prob(features) for head, features in pairs])
         special = torch.arange(self.num_special, device=self.features[0].device)
         special = special.expand(len(self.features[0]), -1)
-        pairs = list(zip(self.heads, self.features, strict=True))
         self._shared = [head.precompute(features) for head, features in pairs]
         scores = [
             head.score(features, special, shared)
@@ -138,7 +140,7 @@ class CandidateEnsemble(EnsembleModelWithAlignment):
                 dim=-1,
             )
             ids = ids.sort(dim=-1).values
-            spare = torch.nn.functional.pad(ids[:, 1:] == ids[:, :-1], (1, 0)) | (ids < 0)
+            spare = repeats(ids) | (ids < 0)
             ids = ids.clamp(min=0)
             beams = ids.div(self.num_labels, rounding_mode="floor")
             labels = ids - beams * self.num_labels

@@ -9,6 +9,7 @@ import torch
 from fairseq import search
 from torch import Tensor, nn
 
+from mhe_nmt.topk import repeats
 from user_dir.decoding.candidates import CandidateEnsemble
 
 
@@ -50,9 +51,7 @@ class CandidateSearch(search.Search):
         """What the inner search reads, and the label of each column of each row."""
         model = self._model[0]
         shape = lprobs.shape[:2]
-        special = torch.arange(
-            model.num_labels if model.identity else model.num_special, device=lprobs.device
-        )
+        special = torch.arange(model.own_columns, device=lprobs.device)
         excluded = special
         if model.suppressed is not None and model.suppressing:
             suppressed = model.suppressed.to(lprobs.device)
@@ -86,8 +85,8 @@ class CandidateSearch(search.Search):
         """
         model = self._model[0]
         zeros = torch.zeros(closed.shape, device=closed.device)
-        # How many of a row's labels can be struck out.
-        spare = 0 if banned is None else (banned >= 0).sum(-1)
+        # How many labels of each row can be struck out.
+        strikes = torch.zeros_like(closed, dtype=torch.int64) if banned is None else (banned >= 0).sum(-1)
         if isinstance(self.inner, (search.BeamSearch, search.LengthConstrainedBeamSearch)):
             reached = zeros if step == 0 or scores is None else scores[:, :, step - 1].to(zeros)
             reached = reached.masked_fill(closed, -math.inf)
@@ -95,13 +94,12 @@ class CandidateSearch(search.Search):
                 # All hypotheses are one.
                 reached = reached[:, :1]
             most = reached.size(1) * model.num_labels
-            spare = spare if banned is None else int(spare.sum(-1).max())
-            found, beams, labels = model.best(reached, min(self.needed + spare, most), exclude)
+            count = min(self.needed + int(strikes.sum(-1).max()), most)
+            found, beams, labels = model.best(reached, count, exclude)
             values = found.new_full((*closed.shape, found.size(-1)), -math.inf)
             values.scatter_(1, beams.unsqueeze(1), found.unsqueeze(1))
             return values, labels.unsqueeze(1).expand_as(values)
-        spare = spare if banned is None else int(spare.max())
-        count = min(self.needed + spare, model.num_labels)
+        count = min(self.needed + int(strikes.max()), model.num_labels)
         values, _, labels = model.best(zeros.masked_fill(closed, -math.inf).view(-1, 1), count, exclude)
         if isinstance(self.inner, search.DiverseBeamSearch):
             return self._shared(labels.where(~values.isneginf(), -1), closed)
@@ -110,7 +108,7 @@ class CandidateSearch(search.Search):
     def _shared(self, labels: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
         """The labels ``(rows, K)`` of all hypotheses of a sentence, -1 for none, as columns of each."""
         labels = labels.view(len(closed), -1).sort(dim=-1).values
-        spare = nn.functional.pad(labels[:, 1:] == labels[:, :-1], (1, 0)) | (labels < 0)
+        spare = repeats(labels) | (labels < 0)
         labels = labels.clamp(min=0).unsqueeze(1).expand(*closed.shape, -1)
         rows = torch.arange(closed.numel(), device=labels.device)
         values = self._model[0].score(rows, labels.flatten(0, 1)).view(labels.shape)
@@ -139,10 +137,7 @@ class CandidateNGramBlock(nn.Module):
         banned = windows[..., -1].masked_fill(~repeats, -1)
         model = self._model[0]
         model.banned = banned
-        # The columns of labels; the last is the gate.
-        columns = torch.arange(
-            model.num_labels if model.identity else model.num_special, device=tokens.device
-        )
+        columns = torch.arange(model.own_columns, device=tokens.device)
         struck = (columns.view(1, -1, 1) == banned.unsqueeze(1)).any(-1)
         lprobs[:, : len(columns)].masked_fill_(struck, -math.inf)
         return lprobs
