@@ -8,6 +8,7 @@ import os
 import torch
 from torch import Tensor
 
+from mhe_nmt.order import parse_ranks
 from user_dir.errors import UsageError
 
 ORDERS_BY_NAME = ("dictionary", "random")
@@ -41,28 +42,11 @@ def read_order(path: str, num_labels: int) -> Tensor:
         raise UsageError(
             f"--mhe-label-order {path}: no such file; give 'dictionary', 'random' or a file of ranks"
         )
-    ranks: list[int] = []
-    first_line: dict[int, int] = {}
     with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.strip()
-            if not text or text.startswith("#"):
-                continue
-            try:
-                rank = int(text)
-            except ValueError:
-                raise UsageError(f"{path}, line {number}: {text[:40]!r} is not an integer rank") from None
-            if not 0 <= rank < num_labels:
-                raise UsageError(
-                    f"{path}, line {number}: rank {rank} is outside [0, {num_labels}), the target dictionary"
-                )
-            if rank in first_line:
-                raise UsageError(
-                    f"{path}, line {number}: rank {rank} stands on line {first_line[rank]} already; "
-                    "the ranks must be a permutation"
-                )
-            first_line[rank] = number
-            ranks.append(rank)
+        try:
+            ranks = parse_ranks(lines, num_labels, "the target dictionary")
+        except ValueError as error:
+            raise UsageError(f"{path}, {error}") from None
     if len(ranks) != num_labels:
         raise UsageError(
             f"{path} holds {len(ranks)} ranks but the target dictionary has {num_labels} symbols; "

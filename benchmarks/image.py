@@ -1,0 +1,280 @@
+"""Image classification with every output layer: `python -m benchmarks.image NAME`.
+
+NAME is one of the comparisons below. Each output layer is trained by `python -m vision_xmc.image` and its row
+added to the results file (.jsonl); a table of all rows with the exact commands is written beside it (.md).
+What is finished is not done again, and an interrupted training is resumed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+
+import torch
+
+from .process import CommandError, run_logged, shown, stop_others
+from .results import Column, Row, append_row, markdown_table, read_rows
+from .runner import cpu_name, versions
+
+HUNDRED = {
+    "onehot": "--head onehot",
+    "product 10 10": "--head product --radices 10 10",
+    "product 5 20": "--head product --radices 5 20",
+    "product 4 5 5": "--head product --radices 4 5 5",
+    "cascade 10 10": "--head cascade --radices 10 10",
+    "cascade 5 20": "--head cascade --radices 5 20",
+    "cascade 4 5 5": "--head cascade --radices 4 5 5",
+    "sampling 10 10": "--head sampling --radices 10 10 --sample-fraction 0.3",
+    "sampling 5 20": "--head sampling --radices 5 20 --sample-fraction 0.6",
+}
+TEN_THOUSAND = {
+    "onehot": "--head onehot",
+    "product 100 100": "--head product --radices 100 100",
+    "product 100 100, 8 groups": "--head product --radices 100 100 --groups 8",
+    "cascade 100 100": "--head cascade --radices 100 100",
+    "cascade 100 100, digit": "--head cascade --radices 100 100 --conditioning digit",
+    "sampling 100 100": "--head sampling --radices 100 100 --sample-fraction 0.1",
+}
+THOUSAND = {
+    "onehot": "--head onehot",
+    "product 40 25": "--head product --radices 40 25",
+    "cascade 40 25": "--head cascade --radices 40 25",
+    "sampling 40 25": "--head sampling --radices 40 25 --sample-fraction 0.25",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One data set and recipe with several heads; `options` are what the trainings have in common."""
+
+    title: str
+    options: str
+    heads: dict[str, str]
+
+    @property
+    def needs_data(self) -> bool:
+        return "--dataset digits" not in self.options
+
+
+COMPARISONS = {
+    "digits": Comparison(
+        "Two handwritten digits side by side: 100 classes", "--dataset digits --epochs 8", HUNDRED
+    ),
+    "digits-10000": Comparison(
+        "Four handwritten digits side by side: 10,000 classes",
+        "--dataset digits --digits 4 --digits-size 40000 --arch resnet20 --epochs 10",
+        TEN_THOUSAND,
+    ),
+    "cifar100-short": Comparison(
+        "CIFAR-100, a small network and a few epochs",
+        "--dataset cifar100 --arch resnet8 --epochs 15 --batch-size 128 --lr 0.1 --validation 0 "
+        "--eval-epochs 5 --save-steps 100",
+        HUNDRED,
+    ),
+    "cifar100": Comparison(
+        "CIFAR-100, ResNet-18, 200 epochs",
+        "--dataset cifar100 --arch resnet18 --epochs 200 --batch-size 256 --lr 0.1 --weight-decay 5e-4 "
+        "--nesterov --validation 0 --precision bf16 --num-workers 4",
+        HUNDRED,
+    ),
+    "imagenet": Comparison(
+        "ImageNet, ResNet-50, 100 epochs",
+        "--dataset folder --arch resnet50 --epochs 100 --batch-size 256 --lr 0.1 --weight-decay 1e-4 "
+        "--nesterov --warmup-epochs 5 --validation 0 --precision bf16 --num-workers 8",
+        THOUSAND,
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    # A polite kill must not leave trainings behind, any more than Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _benchmark(options)
+    except CommandError as error:
+        print(f"benchmarks.image: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("benchmarks.image: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    paragraphs = (__doc__ or "").split("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.image", description=paragraphs[0], epilog=paragraphs[1]
+    )
+    # fmt: off
+    add = parser.add_argument
+    add("name", choices=list(COMPARISONS), metavar="NAME", help=f"one of {', '.join(COMPARISONS)}")
+    add("--data-path", type=Path, metavar="DIR", help="folder of the data set, where there is one")
+    add("--only", nargs="+", metavar="HEAD", help="some of the output layers, by the names in the table")
+    add("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
+    add("--threads", type=int, default=1, metavar="N", help="CPU threads each (default: %(default)s)")
+    add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
+    add("--processes", type=int, default=1, metavar="N",
+        help="processes of a training, by torchrun, one for each GPU (default: %(default)s)")
+    add("--more", default="", metavar="OPTIONS", help="more options of all trainings, such as '--device cpu'")
+    add("--runs", type=Path, metavar="DIR", help="folder of the trainings (default: runs/NAME)")
+    add("--results", type=Path, metavar="FILE", help="default: docs/results/NAME.jsonl")
+    # fmt: on
+    return parser
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    comparison = COMPARISONS[options.name]
+    names = options.only or list(comparison.heads)
+    unknown = [name for name in names if name not in comparison.heads]
+    if unknown:
+        known = ", ".join(repr(name) for name in comparison.heads)
+        raise CommandError(f"--only {unknown[0]!r}: the output layers are {known}")
+    if comparison.needs_data and options.data_path is None:
+        raise CommandError(f"{options.name} needs --data-path")
+    results = options.results or Path("docs/results") / f"{options.name}.jsonl"
+    lock = Lock()
+
+    def one(name: str) -> None:
+        command = train_command(options, name)
+        row = _train(options, name, command)
+        with lock:
+            if row not in read_rows(results):
+                append_row(results, row)
+            write_report(options.name, results)
+            print(f"{name}: test top-1 {100 * row['top1']:.2f}%", flush=True)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        try:
+            for _ in pool.map(one, names):
+                pass
+        except BaseException:
+            stop_others()
+            raise
+
+
+def train_command(options: argparse.Namespace, name: str) -> list[str]:
+    """The training of one output layer."""
+    launcher = ["-m"]
+    if options.processes > 1:
+        launcher = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc_per_node={options.processes}",
+            "-m",
+        ]
+    comparison = COMPARISONS[options.name]
+    data = ["--data-path", str(options.data_path.resolve())] if options.data_path else []
+    return [
+        sys.executable, *launcher, "vision_xmc.image", *comparison.heads[name].split(),
+        *comparison.options.split(), *data, "--seed", str(options.seed), *options.more.split(),
+        "--no-progress", "--output", str(_folder(options, name)),
+    ]  # fmt: skip
+
+
+def _folder(options: argparse.Namespace, name: str) -> Path:
+    runs = options.runs or Path("runs") / options.name
+    return (runs / name.replace(",", "").replace(" ", "-")).resolve()
+
+
+def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
+    """Trains, or goes on, or does nothing if it is finished; the row of the results."""
+    folder = _folder(options, name)
+    done = folder / "command.json"
+    finished = done.exists() and json.loads(done.read_text(encoding="utf-8")) == command
+    if not finished:
+        print(f"$ {shown(command)}", flush=True)
+        run_logged(command, folder / "train.log", threads=options.threads)
+        done.write_text(json.dumps(command), encoding="utf-8")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    # With a validation set its choice counts; without one there is none to make.
+    weights = "best" if "best" in result else "last"
+    packages = {package: version(package) for package in ("torch", "transformers", "accelerate")}
+    return {
+        "name": name,
+        "seed": options.seed,
+        "threads": options.threads,
+        "head": result["head"],
+        "head_parameters": result["head_parameters"],
+        "parameters": result["parameters"],
+        "epochs": result["epochs"],
+        "updates": result["updates"],
+        "train_seconds": result["train_seconds"],
+        "weights": weights,
+        **result[weights]["test"],
+        "command": shown(command),
+        "versions": {"python": versions()["python"], **packages},
+        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu_name(),
+    }
+
+
+def _percent(key: str) -> Callable[[Row], str]:
+    return lambda row: f"{100 * row[key]:.2f}" if key in row else "–"
+
+
+def _digits(row: Row) -> str:
+    found = [row[f"digit{place}"] for place in range(1, 4) if f"digit{place}" in row]
+    return " / ".join(f"{100 * value:.2f}" for value in found) or "–"
+
+
+COLUMNS: list[Column] = [
+    ("output layer", lambda row: row["name"]),
+    ("its parameters", lambda row: f"{row['head_parameters']:,}"),
+    ("top-1 (%)", _percent("top1")),
+    ("top-5 (%)", _percent("top5")),
+    ("digits (%)", _digits),
+    ("nll (nats)", lambda row: f"{row['nll']:.3f}"),
+]
+
+
+def write_report(name: str, results: Path) -> None:
+    """The .md file beside the .jsonl file: the table of all its rows and how they were made."""
+    target = results.with_suffix(".md")
+    partial = target.with_name(f".{target.name}.part")
+    partial.write_text(report(name, read_rows(results)), encoding="utf-8")
+    os.replace(partial, target)
+
+
+def report(name: str, rows: list[Row]) -> str:
+    """The text of that file; rows in the order of the comparison."""
+    comparison = COMPARISONS[name]
+    order = list(comparison.heads)
+    rows = sorted(rows, key=lambda row: (order.index(row["name"]), row["seed"]))
+    numbers = ", ".join(f"{package} {number}" for package, number in rows[-1]["versions"].items())
+    machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
+    seeds = ", ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in rows))
+    commands = "\n\n".join(f"# {row['name']}\n{row['command']}" for row in rows)
+    chosen = "best on validation images" if rows[-1]["weights"] == "best" else "last ones; nothing was chosen"
+    data = " --data-path DIR" if comparison.needs_data else ""
+    return f"""# {comparison.title}
+
+{markdown_table(rows, COLUMNS)}
+
+Accuracies and likelihood are those of the test images, by the weights that were {chosen}. "Digits" is how
+often the predicted class has the right digit at each place of the code. {rows[-1]["epochs"]:g} epochs;
+seeds: {seeds}.
+
+Measured with {numbers}, on {machines}.
+
+## Commands
+
+From the repository's folder; `python -m benchmarks.image {name}{data}` runs them all.
+
+```sh
+{commands}
+```
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

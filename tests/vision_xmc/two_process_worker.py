@@ -1,0 +1,46 @@
+"""Trainings of the toy task in every process that ``torchrun`` starts: ``two_process_worker.py FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from sharded_task import ShardedTask
+from toy_task import PointTask, options
+
+from vision_xmc.loop import Loop
+from vision_xmc.options import as_plain
+from vision_xmc.processes import finish, start
+from vision_xmc.task import Task
+
+#: Task and training of each job. 41 examples in batches of 10 end in a batch of one.
+JOBS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "product": ({}, {"clip_norm": 0.5}),
+    "one-left": ({"train": 41, "head": "cascade"}, {"optimizer": "adamw", "lr": 0.01}),
+    "ema": ({"head": "product", "groups": 3}, {"average": "ema", "accumulate": 2}),
+    "swa": ({"head": "onehot"}, {"average": "swa", "swa_start": 0.2, "log_steps": 4}),
+    "sharded": ({}, {"average": "ema", "clip_norm": 0.5, "epochs": 2}),
+    "sharded-adamw": ({}, {"optimizer": "adamw", "lr": 0.01, "schedule": "constant", "max_steps": 6}),
+    "resumed": ({}, {"schedule": "constant", "max_steps": 13, "save_steps": 1}),
+}
+
+
+def make_task(name: str) -> Task:
+    """The task of a job."""
+    return ShardedTask() if name.startswith("sharded") else PointTask(**JOBS[name][0])
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    for name, (_, training) in JOBS.items():
+        chosen = options(folder / name, **training)
+        # One accelerator after another shares the process group; only the last may close it.
+        accelerator = start(chosen)
+        Loop(make_task(name), chosen, accelerator, as_plain(chosen)).fit()
+    finish(accelerator)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,83 @@
+"""Image folders in ImageNet's layout: ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from vision_xmc.data.pictures import ImageSet, read_rgb
+from vision_xmc.errors import UsageError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+
+
+class FolderImages(ImageSet):
+    """The images below one folder, a sub-folder for each class, read when they are asked for.
+
+    Args:
+        folder: such as ``…/train``. Classes are its sub-folders, sorted by name; images may lie deeper.
+        class_names: those of the training set, for a validation or test set; ``None`` to find them here.
+
+    Raises:
+        UsageError: if the folder is missing or has no classes, if a class has no image (in a training set),
+            or if it has a class that is not among ``class_names``.
+    """
+
+    def __init__(self, folder: Path, class_names: Sequence[str] | None = None) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder; --data-path must hold train/CLASS/… and val/CLASS/…")
+        found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+        if not found:
+            raise UsageError(f"{folder} has no sub-folders; images must lie in one folder for each class")
+        self.class_names = list(found if class_names is None else class_names)
+        label_of = {name: label for label, name in enumerate(self.class_names)}
+        self.paths: list[Path] = []
+        labels: list[int] = []
+        for name in found:
+            if name not in label_of:
+                raise UsageError(f"{folder / name}: there is no class {name!r} in the training folder")
+            images = sorted(_images_below(folder / name))
+            if not images and class_names is None:
+                raise UsageError(
+                    f"{folder / name} has no images ({', '.join(EXTENSIONS)}); put some there, or delete the "
+                    "folder"
+                )
+            self.paths += images
+            labels += [label_of[name]] * len(images)
+        self.labels = np.array(labels, dtype=np.int64)
+        if not self.paths:
+            raise UsageError(f"{folder} has no images")
+
+    def image(self, index: int) -> np.ndarray:
+        return read_rgb(self.paths[index])
+
+    def drop_broken(self, workers: int) -> list[str]:
+        """Decodes every image once and leaves out those that cannot be read; returns a sentence for each."""
+        with ThreadPoolExecutor(max(1, workers)) as pool:
+            sentences = list(pool.map(_why_broken, self.paths))
+        good = [number for number, sentence in enumerate(sentences) if sentence is None]
+        self.paths, self.labels = [self.paths[number] for number in good], self.labels[good]
+        if not self.paths:
+            raise UsageError("none of the images can be read")
+        return [sentence for sentence in sentences if sentence is not None]
+
+
+def _images_below(folder: Path) -> list[Path]:
+    return [
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+    ]
+
+
+def _why_broken(path: Path) -> str | None:
+    try:
+        read_rgb(path)
+    except UsageError as error:
+        return str(error)
+    return None

@@ -1,0 +1,103 @@
+"""Labelled images, and image files of any kind as RGB."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vision_xmc.errors import UsageError
+
+
+class ImageSet(ABC):
+    """Labelled images.
+
+    Attributes:
+        labels: ``(N,)`` int64, in ``[0, len(class_names))``.
+        class_names: a name for each label.
+    """
+
+    labels: np.ndarray
+    class_names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def image(self, index: int) -> np.ndarray:
+        """Image ``index``: ``(height, width, channels)`` uint8.
+
+        Raises:
+            UsageError: if its file cannot be read.
+        """
+
+
+class ArrayImages(ImageSet):
+    """Images that are in memory: ``(N, height, width, channels)`` uint8 and their labels ``(N,)``."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
+        self._images, self.labels, self.class_names = images, labels, class_names
+
+    def image(self, index: int) -> np.ndarray:
+        return self._images[index]
+
+
+class SomeImages(ImageSet):
+    """The images of another set at ``indices``."""
+
+    def __init__(self, images: ImageSet, indices: np.ndarray) -> None:
+        self._images, self._indices = images, indices
+        self.labels, self.class_names = images.labels[indices], images.class_names
+
+    def image(self, index: int) -> np.ndarray:
+        return self._images.image(int(self._indices[index]))
+
+
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Splits off a random ``share`` of the images, at least one: the rest, and what was held out."""
+    mixed = np.random.default_rng((seed, len(images))).permutation(len(images))
+    count = max(1, round(share * len(images)))
+    return SomeImages(images, np.sort(mixed[count:])), SomeImages(images, np.sort(mixed[:count]))
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """An image file as ``(height, width, 3)`` uint8, upright as its EXIF data says.
+
+    Grey, palette, CMYK and 16-bit images are converted; transparency is laid on white.
+
+    Raises:
+        UsageError: if it is no image, is broken or cut short, or is larger than Pillow takes for sane.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata and of large images, which are read all the same.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as file:
+                picture = ImageOps.exif_transpose(file)
+                return np.asarray(_as_rgb(picture))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such image") from None
+    except UnidentifiedImageError:
+        raise UsageError(f"{path} is not an image; {_WAY_OUT}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path} cannot be read as an image ({error}); {_WAY_OUT}") from None
+
+
+_WAY_OUT = "replace or delete it, or leave out all such files by --skip-broken-images"
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = np.asarray(picture, dtype=np.float64)
+        # 16-bit grey keeps its high byte; Pillow alone would clip it to white.
+        scale = 257.0 if values.max(initial=0) > 255 else 1.0
+        picture = Image.fromarray(np.clip(values / scale, 0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")

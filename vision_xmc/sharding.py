@@ -1,0 +1,95 @@
+"""Parameters that are spread over the processes: each holds some rows of a matrix that is too large for one.
+
+A checkpoint holds the whole matrix, so a run may go on with another number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+
+def own_rows(rows: int, processes: int, rank: int) -> tuple[int, int]:
+    """Where the rows of process ``rank`` start among ``rows``, and where they end: as even as can be."""
+    share, larger = divmod(rows, processes)
+    start = rank * share + min(rank, larger)
+    return start, start + share + (rank < larger)
+
+
+class Shards:
+    """The sharded parameters of a task's model.
+
+    Args:
+        rows: their names in the model, and how many rows they have over all processes; this process holds
+            those of :func:`own_rows`.
+        accelerator: of this process.
+    """
+
+    def __init__(self, rows: Mapping[str, int], accelerator: Accelerator) -> None:
+        # One process has whole matrices: then there is nothing to do.
+        self.rows = dict(rows) if accelerator.num_processes > 1 else {}
+        self._accelerator = accelerator
+
+    def whole(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``values`` by parameter name, sharded tensors (or dicts with such tensors) made whole.
+
+        All processes must call this together.
+        """
+        return self._mapped(values, self._gather)
+
+    def own(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The reverse: whole tensors cut to this process's rows."""
+        return self._mapped(values, self._cut)
+
+    def rescale_gradients(self, model: nn.Module) -> None:
+        """Takes out the factor that the loop puts in for DDP, which leaves these parameters alone."""
+        for name, parameter in model.named_parameters():
+            if name in self.rows and parameter.grad is not None:
+                parameter.grad /= self._accelerator.num_processes
+
+    def clip_gradients(self, model: nn.Module, max_norm: float) -> Tensor:
+        """Scales the gradients to a norm of at most ``max_norm`` over the whole model; returns the norm."""
+        self._accelerator.unscale_gradients()
+        named = [(name, p.grad) for name, p in model.named_parameters() if p.grad is not None]
+        norm = _norm(gradient for name, gradient in named if name not in self.rows)
+        if self.rows:
+            sharded = _norm(gradient for name, gradient in named if name in self.rows)
+            squares = self._accelerator.reduce(sharded.to(self._accelerator.device) ** 2, "sum")
+            norm = (norm**2 + squares).sqrt()
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), max_norm, norm)
+        return norm
+
+    def _mapped(self, values: Mapping[str, Any], change: Any) -> dict[str, Any]:
+        found = dict(values)
+        for name, rows in self.rows.items():
+            value = found.get(name)
+            if isinstance(value, Tensor):
+                found[name] = change(value, rows)
+            elif isinstance(value, Mapping):
+                # An optimizer keeps scalars, such as a step, beside tensors of the parameter's shape.
+                found[name] = {
+                    key: change(part, rows) if isinstance(part, Tensor) and part.dim() else part
+                    for key, part in value.items()
+                }
+        return found
+
+    def _gather(self, own: Tensor, rows: int) -> Tensor:
+        processes = self._accelerator.num_processes
+        most = -(-rows // processes)
+        padded = own.new_zeros(most, *own.shape[1:])
+        padded[: len(own)] = own
+        parts = self._accelerator.gather(padded).chunk(processes)
+        bounds = [own_rows(rows, processes, rank) for rank in range(processes)]
+        return torch.cat([part[: end - start] for part, (start, end) in zip(parts, bounds, strict=True)])
+
+    def _cut(self, whole: Tensor, rows: int) -> Tensor:
+        start, end = own_rows(rows, self._accelerator.num_processes, self._accelerator.process_index)
+        return whole[start:end]
+
+
+def _norm(gradients: Iterable[Tensor]) -> Tensor:
+    return torch.nn.utils.get_total_norm(list(gradients))
