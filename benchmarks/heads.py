@@ -5,24 +5,41 @@ All of them share one table among source and target input embeddings, so that on
 
 from __future__ import annotations
 
-_INPUTS = "--mhe-share-input-embeddings"
-_INPUTS_AND_OUTPUT = "--share-all-embeddings"
+import sys
+from pathlib import Path
 
-HEAD_OPTIONS: dict[str, tuple[str, ...]] = {
-    "onehot-tied": ("--mhe-head", "onehot", _INPUTS_AND_OUTPUT),
-    "onehot": ("--mhe-head", "onehot", _INPUTS),
-    "product": ("--mhe-head", "product", _INPUTS),
-    "product-8-groups": ("--mhe-head", "product", "--mhe-groups", "8", _INPUTS),
-    "cascade-table": ("--mhe-head", "cascade", "--mhe-conditioning", "table", _INPUTS),
-    "cascade-table-tied": ("--mhe-head", "cascade", "--mhe-conditioning", "table", _INPUTS_AND_OUTPUT),
-    "cascade-digit": ("--mhe-head", "cascade", "--mhe-conditioning", "digit", _INPUTS),
-    "sampling-tied": (
-        "--mhe-head",
-        "sampling",
-        "--mhe-sample-fraction",
-        "0.25",
-        "--mhe-label-order",
-        "random",
-        _INPUTS_AND_OUTPUT,
-    ),
+from .process import run_logged, shown
+
+ORDER = "order.txt"
+"""The learned label order's name in a data folder."""
+
+_INPUTS = "--mhe-share-input-embeddings"
+_TIED = "--share-all-embeddings"
+_ORDER = "--mhe-label-order {data}/" + ORDER
+
+_HEADS: dict[str, str] = {
+    "onehot-tied": f"--mhe-head onehot {_TIED}",
+    "onehot": f"--mhe-head onehot {_INPUTS}",
+    "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.2 {_TIED}",
+    "cascade-tied": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
+    "cascade-tied-plain": f"--mhe-head cascade {_TIED}",
+    "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit --mhe-prototypes 4 {_ORDER} {_INPUTS}",
+    "product": f"--mhe-head product {_INPUTS}",
+    "product-8-groups": f"--mhe-head product --mhe-groups 8 {_INPUTS}",
 }
+
+HEADS = tuple(_HEADS)
+
+
+def head_options(name: str, data: Path) -> tuple[str, ...]:
+    """The options of one output layer for one data folder."""
+    return tuple(part.format(data=data) for part in _HEADS[name].split())
+
+
+def make_order(data: Path, log: Path) -> None:
+    """Writes the folder's learned label order, unless it is there."""
+    order = data / ORDER
+    if not order.exists():
+        command = [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)]
+        print(f"$ {shown(command)}", flush=True)
+        run_logged(command, log)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .heads import HEAD_OPTIONS
+from .heads import HEADS, head_options
 from .process import USER_DIR
 from .results import markdown_table
 from .runner import write_json
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--arch", default="transformer_mhe_small", help="default: %(default)s")
     parser.add_argument(
-        "--results", type=Path, default=Path("docs/results/multi30k-step-time.json"), metavar="FILE",
+        "--results", type=Path, default=Path("docs/results/step-time.json"), metavar="FILE",
         help="default: %(default)s",
     )  # fmt: skip
     options = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each output layer: milliseconds of processor time a step, of all and of the head alone."""
-    trainers = {name: _Trainer(name, flags, options) for name, flags in HEAD_OPTIONS.items()}
+    trainers = {name: _Trainer(name, head_options(name, options.data), options) for name in HEADS}
     for batch in _batches(next(iter(trainers.values())), options):
         for trainer in trainers.values():
             trainer.step(batch)

@@ -21,8 +21,9 @@ _OPTIONS_OF_ONE_HEAD = (
     ("mhe_group_form", "mixture", "product", "form"),
     ("mhe_conditioning", "table", "cascade", "conditioning"),
     ("mhe_hidden_dim", None, "cascade", "hidden_features"),
-    ("mhe_first_hidden_dim", 0, "cascade", "first_hidden_features"),
+    ("mhe_prototypes", 1, "cascade", "prototypes"),
     ("mhe_sample_fraction", 0.25, "sampling", "sample_fraction"),
+    ("mhe_sample_by", "counts", "sampling", "draw"),
 )
 
 
@@ -45,10 +46,14 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
              "digits through embeddings (default: table)")
     add("--mhe-hidden-dim", type=int, metavar="M", default=None,
         help="cascade with digit conditioning: hidden features (default: the decoder's output size)")
-    add("--mhe-first-hidden-dim", type=int, metavar="M", default=None,
-        help="cascade: size of a hidden layer beside the first head's linear one (default: 0, none)")
+    add("--mhe-prototypes", type=int, metavar="J", default=None,
+        help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
+             "softmax over first digits (default: 1)")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
         help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
+    add("--mhe-sample-by", choices=["counts", "uniform"], default=None,
+        help="sampling: draw blocks by how often their symbols were targets so far, or all alike as in the "
+             "paper (default: counts)")
     add("--mhe-label-order", metavar="dictionary|random|PATH", default="dictionary",
         help="ranks of the target symbols: the dictionary's, a random permutation, or a file with one rank a "
              "line (default: dictionary)")
