@@ -1,6 +1,7 @@
 """The output layers to compare, as options of the plug-in, by the names they have in tables.
 
 All of them share one table among source and target input embeddings, so that only the output layer differs.
+The adaptive softmax is fairseq's own, on a decoder of the size of transformer_mhe_small.
 """
 
 from __future__ import annotations
@@ -21,14 +22,23 @@ _HEADS: dict[str, str] = {
     "onehot-tied": f"--mhe-head onehot {_TIED}",
     "onehot": f"--mhe-head onehot {_INPUTS}",
     "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.2 {_TIED}",
-    "cascade-tied": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
-    "cascade-tied-plain": f"--mhe-head cascade {_TIED}",
-    "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit --mhe-prototypes 4 {_ORDER} {_INPUTS}",
+    "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
+    "cascade-tied-8-prototypes": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
+    "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
+    "adaptive-softmax": (
+        "--arch transformer --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256"
+        " --decoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --decoder-ffn-embed-dim 1024"
+        " --encoder-attention-heads 4 --decoder-attention-heads 4"
+        f" --criterion adaptive_loss --ddp-backend legacy_ddp --adaptive-softmax-cutoff 800,2400 {_TIED}"
+    ),
     "product": f"--mhe-head product {_INPUTS}",
     "product-8-groups": f"--mhe-head product --mhe-groups 8 {_INPUTS}",
 }
 
 HEADS = tuple(_HEADS)
+
+UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing",)}
+"""Options that an output layer's criterion does not have."""
 
 
 def head_options(name: str, data: Path) -> tuple[str, ...]:

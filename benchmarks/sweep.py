@@ -66,7 +66,8 @@ def _print_epoch(title: str, line: str) -> None:
     parsed = parse_line(line)
     if parsed and parsed[0] == "valid":
         record = parsed[1]
-        print(f"  {title}, epoch {record['epoch']:.0f}: {record['valid_nll_loss']:.3f} bits", flush=True)
+        bits = record.get("valid_nll_loss", record["valid_loss"])
+        print(f"  {title}, epoch {record['epoch']:.0f}: {bits:.3f} bits", flush=True)
 
 
 def guarded(name: str, action: Callable[[], None]) -> int:

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .heads import HEADS, ORDER, head_options, make_order
+from .heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
 from .process import run_logged, shown
 from .results import read_rows
 from .runner import Experiment, write_json
@@ -141,9 +141,11 @@ def prepare_command(corpus: Corpus, source: Path, destination: Path) -> list[str
 
 def train_options(corpus: Corpus, name: str, data: Path, updates: int) -> tuple[str, ...]:
     """fairseq-train's options for one output layer."""
-    common = [part for option in ({**DEFAULTS, **dict(corpus.options)}).items() for part in option]
-    length = ("--total-num-update", str(updates), "--max-update", str(updates))
-    return (*head_options(name, data), *common, *length)
+    own = head_options(name, data)
+    left_out = (*own, *UNSUPPORTED.get(name, ()))
+    common = {**DEFAULTS, **dict(corpus.options)}
+    kept = [part for option, value in common.items() if option not in left_out for part in (option, value)]
+    return (*own, *kept, "--total-num-update", str(updates), "--max-update", str(updates))
 
 
 if __name__ == "__main__":
