@@ -1,7 +1,7 @@
 """The output layers to compare, as options of the plug-in, by the names they have in tables.
 
 All of them share one table among source and target input embeddings, so that only the output layer differs.
-The adaptive softmax is fairseq's own, on a decoder of the size of transformer_mhe_small.
+The adaptive softmax is fairseq's own.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ _HEADS: dict[str, str] = {
     "cascade-tied-8-prototypes": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
     "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
     "adaptive-softmax": (
-        "--arch transformer --encoder-layers 3 --decoder-layers 3 --encoder-embed-dim 256"
-        " --decoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --decoder-ffn-embed-dim 1024"
-        " --encoder-attention-heads 4 --decoder-attention-heads 4"
-        f" --criterion adaptive_loss --ddp-backend legacy_ddp --adaptive-softmax-cutoff 800,2400 {_TIED}"
+        "--arch transformer --criterion adaptive_loss --ddp-backend legacy_ddp"
+        f" --adaptive-softmax-cutoff {{cutoffs}} {_TIED}"
     ),
     "product": f"--mhe-head product {_INPUTS}",
     "product-8-groups": f"--mhe-head product --mhe-groups 8 {_INPUTS}",
@@ -41,9 +39,11 @@ UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing",)}
 """Options that an output layer's criterion does not have."""
 
 
-def head_options(name: str, data: Path) -> tuple[str, ...]:
+def head_options(name: str, data: Path, vocab_size: int) -> tuple[str, ...]:
     """The options of one output layer for one data folder."""
-    return tuple(part.format(data=data) for part in _HEADS[name].split())
+    # A tenth of the words with full vectors, a fifth with a quarter of the size, the rest with a sixteenth.
+    cutoffs = f"{vocab_size // 10},{3 * vocab_size // 10}"
+    return tuple(part.format(data=data, cutoffs=cutoffs) for part in _HEADS[name].split())
 
 
 def make_order(data: Path, log: Path) -> None:

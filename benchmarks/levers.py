@@ -15,15 +15,9 @@ from .heads import make_order
 from .levers_report import write_report
 from .runner import Experiment
 from .sweep import guarded, sweep
-from .translation import DEFAULTS
+from .translation import DEFAULTS, SMALLER
 
 UPDATES = 1400
-
-SMALL = {
-    "--encoder-layers": "2", "--decoder-layers": "2",
-    "--encoder-embed-dim": "192", "--decoder-embed-dim": "192",
-    "--encoder-ffn-embed-dim": "768", "--decoder-ffn-embed-dim": "768",
-}  # fmt: skip
 
 TIED = "--share-all-embeddings"
 INPUTS = "--mhe-share-input-embeddings"
@@ -124,7 +118,7 @@ def folder_name(section: str, name: str) -> str:
 
 def train_options(section: str, name: str, data: Path, updates: int) -> tuple[str, ...]:
     """fairseq-train's options: those that all have in common, then the lever's, which may overrule them."""
-    common = {**DEFAULTS, **SMALL, "--warmup-updates": "300"}
+    common = {**DEFAULTS, **SMALLER, "--warmup-updates": "300"}
     common |= {"--total-num-update": str(updates), "--max-update": str(updates)}
     lever = LEVERS[section][name].format(data=data).split()
     kept = [part for option in common.items() if option[0] not in lever for part in option]

@@ -1,8 +1,8 @@
 """German→English with every output layer: `python -m benchmarks.translation CORPUS DATA_FOLDER`.
 
-CORPUS is multi30k or tatoeba, DATA_FOLDER holds its raw text. Each output layer is trained with each seed,
-its test set translated and scored, and its row added to the results file (.jsonl); tables with the exact
-commands are written beside it (.md). What is finished is not done again, and an interrupted training is
+CORPUS is multi30k, tatoeba or tatoeba-64k, DATA_FOLDER holds its raw text. Each output layer is trained with
+each seed, its test set translated and scored, and its row added to the results file (.jsonl); tables with the
+exact commands are written beside it (.md). What is finished is not done again, and an interrupted training is
 resumed.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
@@ -21,7 +21,6 @@ from .significance import folder_name, paired_tests
 from .sweep import guarded, sweep
 from .translation_report import tests_file, write_report
 
-VOCAB_SIZE = 8000
 LENGTH_PENALTIES = (1.0, 1.6)
 
 
@@ -29,23 +28,49 @@ LENGTH_PENALTIES = (1.0, 1.6)
 class Corpus:
     """`splits`: fairseq's name of each split, and the name its files have in the data folder.
 
-    Without a validation split, pairs are held out of the training text.
+    Without a validation split, pairs are held out of the training text. `options` overrule DEFAULTS.
     """
 
     title: str
     splits: dict[str, str]
     updates: int
-    options: tuple[tuple[str, str], ...] = ()
+    vocab_size: int = 8000
+    subword: str = "unigram"
+    options: dict[str, str] = field(default_factory=dict)
 
+
+SMALLER = {
+    "--encoder-layers": "2", "--decoder-layers": "2",
+    "--encoder-embed-dim": "192", "--decoder-embed-dim": "192",
+    "--encoder-ffn-embed-dim": "768", "--decoder-ffn-embed-dim": "768",
+}  # fmt: skip
+"""Than transformer_mhe_small, which has the next."""
+
+SMALL = {
+    "--encoder-layers": "3", "--decoder-layers": "3",
+    "--encoder-embed-dim": "256", "--decoder-embed-dim": "256",
+    "--encoder-ffn-embed-dim": "1024", "--decoder-ffn-embed-dim": "1024",
+    "--encoder-attention-heads": "4", "--decoder-attention-heads": "4",
+}  # fmt: skip
+
+TATOEBA_SPLITS = {"train": "train", "test": "valid"}
 
 CORPORA = {
     # Not quite six passes over 29,000 pairs in batches of at most 1200 subwords.
     "multi30k": Corpus(
-        "Multi30k", {"train": "train", "valid": "val", "test": "test_2016_flickr"}, updates=2600
+        "Multi30k",
+        {"train": "train", "valid": "val", "test": "test_2016_flickr"},
+        updates=2600,
     ),
-    # Its pairs are short: 4,000 batches of at most 2400 subwords are about six passes over 160,496.
-    "tatoeba": Corpus(
-        "Tatoeba", {"train": "train", "test": "valid"}, updates=4000, options=(("--max-tokens", "2400"),)
+    # About three passes over 160,496 pairs.
+    "tatoeba": Corpus("Tatoeba", TATOEBA_SPLITS, updates=4000, options=SMALLER),
+    "tatoeba-64k": Corpus(
+        "Tatoeba with 64,000 subwords",
+        TATOEBA_SPLITS,
+        updates=1500,
+        vocab_size=64000,
+        subword="bpe",
+        options=SMALLER,
     ),
 }
 
@@ -81,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     # fmt: off
     add = parser.add_argument
-    add("corpus", choices=CORPORA, metavar="CORPUS", help=" or ".join(CORPORA))
+    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
     add("data_folder", type=Path, metavar="DATA_FOLDER")
     add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS,
         help=f"some of {', '.join(HEADS)} (default: all)")
@@ -135,15 +160,16 @@ def prepare_command(corpus: Corpus, source: Path, destination: Path) -> list[str
     texts = [part for split, name in corpus.splits.items() for part in (f"--{split}pref", str(source / name))]
     return [
         sys.executable, "-m", "data_prep", "prepare", "-s", "de", "-t", "en", *texts,
-        "--destdir", str(destination), "--subword", "unigram", "--vocab-size", str(VOCAB_SIZE),
+        "--destdir", str(destination), "--subword", corpus.subword, "--vocab-size", str(corpus.vocab_size),
     ]  # fmt: skip
 
 
 def train_options(corpus: Corpus, name: str, data: Path, updates: int) -> tuple[str, ...]:
     """fairseq-train's options for one output layer."""
-    own = head_options(name, data)
+    own = head_options(name, data, corpus.vocab_size)
     left_out = (*own, *UNSUPPORTED.get(name, ()))
-    common = {**DEFAULTS, **dict(corpus.options)}
+    # fairseq's own transformer is larger unless told.
+    common = {**DEFAULTS, **(SMALL if "transformer" in own else {}), **corpus.options}
     kept = [part for option, value in common.items() if option not in left_out for part in (option, value)]
     return (*own, *kept, "--total-num-update", str(updates), "--max-update", str(updates))
 

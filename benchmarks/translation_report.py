@@ -14,26 +14,32 @@ from .significance import BASELINE
 _SEED: Column = ("seed", lambda row: str(row["seed"]))
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
 
-STEP_TIMES = Path("docs/results/step-time.json")
-STEP_TIME_DATA = "data/multi30k.de-en"
-
 
 def tests_file(results: Path) -> Path:
     """Where the paired tests of a results file are kept."""
     return results.with_name(f"{results.stem}-paired.json")
 
 
+def step_times_file(results: Path) -> Path:
+    """Where benchmarks.step_time keeps its figures for a results file."""
+    return results.with_name(f"{results.stem}-step-time.json")
+
+
 def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
     """The .md file beside the .jsonl file: tables of all its rows, and how they were made."""
-    stored = tests_file(results)
-    tests = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else []
+    tests, times = (
+        json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        for file in (tests_file(results), step_times_file(results))
+    )
     target = results.with_suffix(".md")
     partial = target.with_name(f".{target.name}.part")
-    partial.write_text(report(read_rows(results), tests, title, preparation), encoding="utf-8")
+    partial.write_text(report(read_rows(results), tests, times, title, preparation), encoding="utf-8")
     os.replace(partial, target)
 
 
-def report(rows: list[Row], tests: list[Row], title: str, preparation: Sequence[str]) -> str:
+def report(
+    rows: list[Row], tests: list[Row], times: list[Row], title: str, preparation: Sequence[str]
+) -> str:
     """The text of that file."""
     penalties = tuple(score["lenpen"] for score in rows[0]["scores"])
     versions = ", ".join(f"{name} {number}" for name, number in rows[-1]["versions"].items())
@@ -47,17 +53,14 @@ def report(rows: list[Row], tests: list[Row], title: str, preparation: Sequence[
 
 Means over seeds:
 
-{markdown_table(means(rows), mean_columns(penalties) + step_time_columns())}
+{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times))}
 
 Parameters are the output layer's own; "shared" ones are the embedding's. The likelihood is that of the
 target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
 (lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
-shared their machine with other work, but of
-
-    python -m benchmarks.step_time {STEP_TIME_DATA}
-
-where all models take turns on the same batches in one process: milliseconds of processor time, one thread,
-for a whole update, and for the output layer's forward and backward passes alone.
+shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
+the same batches in one process: milliseconds of processor time, one thread, for a whole update, and for the
+output layer's forward and backward passes alone.
 
 {_tests_section(tests)}## Single runs
 
@@ -137,13 +140,13 @@ def mean_columns(penalties: Sequence[float]) -> list[Column]:
     ]
 
 
-def step_time_columns() -> list[Column]:
+def step_time_columns(rows: Sequence[Row]) -> list[Column]:
     """Columns from the results of benchmarks.step_time, or none if it has not been run."""
-    if not STEP_TIMES.exists():
-        return []
-    times = {row["name"]: row for row in json.loads(STEP_TIMES.read_text(encoding="utf-8"))}
+    times = {row["name"]: row for row in rows}
 
     def milliseconds(key: str, digits: int) -> Callable[[Row], str]:
         return lambda row: f"{times[row['name']][key]:.{digits}f}" if row["name"] in times else "–"
 
+    if not times:
+        return []
     return [("step, ms", milliseconds("step_ms", 0)), ("of it output layer, ms", milliseconds("head_ms", 1))]

@@ -133,5 +133,5 @@ def test_table():
 
 
 def test_every_head_shares_the_input_embeddings_one_way(tmp_path):
-    for options in (head_options(name, tmp_path) for name in HEADS):
+    for options in (head_options(name, tmp_path, 8000) for name in HEADS):
         assert len({"--share-all-embeddings", "--mhe-share-input-embeddings"} & set(options)) == 1
