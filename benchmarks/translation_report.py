@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .results import Column, Row, columns, markdown_table, own_parameters, read_rows, score_at, signatures
 from .significance import BASELINE
+from .translation_plot import write_plot
 
 _SEED: Column = ("seed", lambda row: str(row["seed"]))
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
@@ -26,21 +27,28 @@ def step_times_file(results: Path) -> Path:
 
 
 def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
-    """The .md file beside the .jsonl file: tables of all its rows, and how they were made."""
+    """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot."""
+    rows = read_rows(results)
     tests, times = (
         json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         for file in (tests_file(results), step_times_file(results))
     )
-    target = results.with_suffix(".md")
+    target, plot = results.with_suffix(".md"), results.with_suffix(".png")
     partial = target.with_name(f".{target.name}.part")
-    partial.write_text(report(read_rows(results), tests, times, title, preparation), encoding="utf-8")
+    partial.write_text(report(rows, tests, times, title, preparation, plot.name), encoding="utf-8")
     os.replace(partial, target)
+    write_plot(plot, means(rows), times, f"{title}, German to English")
 
 
 def report(
-    rows: list[Row], tests: list[Row], times: list[Row], title: str, preparation: Sequence[str]
+    rows: list[Row],
+    tests: list[Row],
+    times: list[Row],
+    title: str,
+    preparation: Sequence[str],
+    plot: str,
 ) -> str:
-    """The text of that file."""
+    """The text of that file; `plot` is the name of its picture."""
     penalties = tuple(score["lenpen"] for score in rows[0]["scores"])
     versions = ", ".join(f"{name} {number}" for name, number in rows[-1]["versions"].items())
     machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
@@ -61,6 +69,8 @@ target subwords of the validation set, by the checkpoint with the best validatio
 shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
 the same batches in one process: milliseconds of processor time, one thread, for a whole update, and for the
 output layer's forward and backward passes alone.
+
+![BLEU against parameters and time]({plot})
 
 {_tests_section(tests)}## Single runs
 

@@ -1,5 +1,6 @@
 """The translation recipe: its options, its report, its tests, and what it says of a missing folder."""
 
+import json
 import random
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from benchmarks.heads import HEADS, UNSUPPORTED, head_options
 from benchmarks.process import ROOT
 from benchmarks.significance import BASELINE, folder_name, paired_tests
 from benchmarks.translation import CORPORA, DEFAULTS, train_options
-from benchmarks.translation_report import report
+from benchmarks.translation_report import report, write_report
 
 ROW = {
     "name": "cascade-digit",
@@ -71,7 +72,8 @@ def test_report_has_the_tables_and_the_commands():
     test = {"name": "product", "seeds": [1], "bleu_difference": -0.5, "bleu_p": 0.04}
     tests = [{**test, "chrf_difference": 0.25, "chrf_p": 0.5}]
     times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81}]
-    text = report(rows, tests, times, "Multi30k", ["python -m data_prep prepare x"])
+    text = report(rows, tests, times, "Multi30k", ["python -m data_prep prepare x"], "m.png")
+    assert "](m.png)" in text
     assert "| product | 130,000 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 616 | 7.8 |" in text
     assert "| onehot | 130,000 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – |" in text
     assert "| product | 1 | -0.50 | 0.040 | +0.25 | 0.500 |" in text
@@ -79,6 +81,18 @@ def test_report_has_the_tables_and_the_commands():
     assert "# product, seed 2\nfairseq-train x\nfairseq-generate x\n" in text
     assert "python -m data_prep prepare x" in text
     assert "a processor, 1 thread" in text
+
+
+def test_the_report_is_written_from_the_results_file(tmp_path):
+    results = tmp_path / "corpus.jsonl"
+    rows = [with_bleu("onehot", 1, 30.0), with_bleu("product", 1, 37.0), with_bleu("product", 2, 39.0)]
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81}]
+    (tmp_path / "corpus-step-time.json").write_text(json.dumps(times), encoding="utf-8")
+    write_report(results, "Corpus", [])
+    assert "616 | 7.8 |" in (tmp_path / "corpus.md").read_text(encoding="utf-8")
+    assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_paired_tests_take_all_common_seeds_as_one_test_set(tmp_path):
