@@ -97,6 +97,11 @@ class SamplingHead(MultiHead):
         self.matrix.reset_parameters()
         self.target_counts.zero_()
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        # Version 0.1 counted no targets.
+        state_dict.setdefault(f"{prefix}target_counts", torch.zeros_like(self.target_counts))
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
     def tie_weight(self, weight: nn.Parameter) -> None:
         self._check_tied(weight)
         self.matrix.tie(weight)

@@ -273,6 +273,18 @@ def test_counts_of_targets_in_training_mode_only() -> None:
     assert build(code, 0.3).train().target_counts.sum() == 0, "a uniform draw needs no counts"
 
 
+def test_a_state_without_counts_loads_with_none() -> None:
+    head = build_counted(Code(24, (6, 4)), 0.3)
+    state = head.state_dict()
+    del state["target_counts"]
+    fresh = build(Code(24, (6, 4)), 0.3, draw="counts")
+    fresh.load_state_dict(state)
+    assert fresh.target_counts.tolist() == [0] * 6
+    assert "target_counts" not in state
+    fresh.load_state_dict(head.state_dict())
+    assert torch.equal(fresh.target_counts, head.target_counts)
+
+
 @given(st.lists(st.integers(0, 10**7), min_size=2, max_size=30), st.data())
 def test_probabilities_of_the_draw(counts: list[int], data: st.DataObject) -> None:
     """They sum to the budget, grow with the root of the counts, stop at 1, and are kept by the draws."""
