@@ -21,7 +21,7 @@ _ORDER = "--mhe-label-order {data}/" + ORDER
 _HEADS: dict[str, str] = {
     "onehot-tied": f"--mhe-head onehot {_TIED}",
     "onehot": f"--mhe-head onehot {_INPUTS}",
-    "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.2 {_TIED}",
+    "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
     "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
     "cascade-tied-8-prototypes": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
     "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
