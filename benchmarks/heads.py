@@ -46,10 +46,11 @@ def head_options(name: str, data: Path, vocab_size: int) -> tuple[str, ...]:
     return tuple(part.format(data=data, cutoffs=cutoffs) for part in _HEADS[name].split())
 
 
-def make_order(data: Path, log: Path) -> None:
-    """Writes the folder's learned label order, unless it is there."""
-    order = data / ORDER
+def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
+    """Writes the folder's learned label order, unless it is there; `order-N.txt` for clusters of N."""
+    order = data / (f"order-{cluster_size}.txt" if cluster_size else ORDER)
     if not order.exists():
         command = [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)]
+        command += ["--cluster-size", str(cluster_size)] if cluster_size else []
         print(f"$ {shown(command)}", flush=True)
         run_logged(command, log)

@@ -21,42 +21,63 @@ UPDATES = 1400
 
 TIED = "--share-all-embeddings"
 INPUTS = "--mhe-share-input-embeddings"
-CLUSTERED = "--mhe-label-order {data}/order-clustered.txt"
-ALIGNED = "--mhe-label-order {data}/order-aligned.txt"
+ORDERED = "--mhe-label-order {data}/order.txt"
+ONEHOT = f"--mhe-head onehot {TIED}"
 TABLE = f"--mhe-head cascade {TIED}"
 DIGIT = f"--mhe-head cascade --mhe-conditioning digit {INPUTS}"
 PRODUCT = f"--mhe-head product {INPUTS}"
 SAMPLING = f"--mhe-head sampling {TIED}"
 
+
+def ordered(cluster_size: int) -> str:
+    """The option for a learned label order in clusters of another size."""
+    return f"--mhe-label-order {{data}}/order-{cluster_size}.txt"
+
+
 LEVERS: dict[str, dict[str, str]] = {
     "Full softmax": {
-        "tied": f"--mhe-head onehot {TIED}",
+        "tied": ONEHOT,
+        "untied": f"--mhe-head onehot {INPUTS}",
     },
-    "Cascade with tables: label order": {
-        "clustered": f"{TABLE} {CLUSTERED}",
-        "dictionary": TABLE,
-        "random": f"{TABLE} --mhe-label-order random",
+    "Cascade with tables": {
+        "clustered": f"{TABLE} {ORDERED}",
+        "dictionary order": TABLE,
+        "random order": f"{TABLE} --mhe-label-order random",
+        "clustered, untied": f"--mhe-head cascade {ORDERED} {INPUTS}",
+        "clustered, 8 prototypes": f"{TABLE} {ORDERED} --mhe-prototypes 8",
+        "clustered, small first, 40 × 200": f"{TABLE} {ordered(200)} --mhe-radices 40,200",
+        "clustered, large first, 200 × 40": f"{TABLE} {ordered(40)} --mhe-radices 200,40",
+        "clustered, three heads, 20 × 20 × 20": f"{TABLE} {ordered(20)} --mhe-radices 20,20,20",
     },
-    "Cascade with tables, clustered: first head": {
-        "8 prototypes": f"{TABLE} {CLUSTERED} --mhe-prototypes 8",
-        "8 prototypes, projection": f"{TABLE} {CLUSTERED} --mhe-prototypes 8 --mhe-leaf-projection",
-        "shortlist of 8": f"{TABLE} {CLUSTERED} --mhe-shortlist 8",
+    "Cascade by digits": {
+        "clustered": f"{DIGIT} {ORDERED}",
+        "dictionary order": DIGIT,
+        "random order": f"{DIGIT} --mhe-label-order random",
+        "clustered, 4 prototypes": f"{DIGIT} {ORDERED} --mhe-prototypes 4",
+        "clustered, hidden layer of 384": f"{DIGIT} {ORDERED} --mhe-hidden-dim 384",
+        "clustered, three heads, 20 × 20 × 20": f"{DIGIT} {ordered(20)} --mhe-radices 20,20,20",
+    },
+    "Product": {
+        "clustered": f"{PRODUCT} {ORDERED}",
+        "dictionary order": PRODUCT,
+        "random order": f"{PRODUCT} --mhe-label-order random",
+        "clustered, 8 groups": f"{PRODUCT} {ORDERED} --mhe-groups 8",
+        "dictionary order, 8 groups": f"{PRODUCT} --mhe-groups 8",
     },
     "Sampling, tied": {
         "a fifth, by counts": f"{SAMPLING} --mhe-sample-fraction 0.2",
+        "a twentieth, by counts": f"{SAMPLING} --mhe-sample-fraction 0.05",
         "a fifth, uniform, random order": f"{SAMPLING} --mhe-sample-fraction 0.2 --mhe-sample-by uniform"
         " --mhe-label-order random",
     },
-    "Cascade by digits": {
-        "aligned": f"{DIGIT} {ALIGNED}",
-        "aligned, 4 prototypes": f"{DIGIT} {ALIGNED} --mhe-prototypes 4",
-        "clustered": f"{DIGIT} {CLUSTERED}",
-        "dictionary": DIGIT,
-    },
-    "Product": {
-        "aligned": f"{PRODUCT} {ALIGNED}",
-        "dictionary": PRODUCT,
-        "aligned, 8 groups": f"{PRODUCT} {ALIGNED} --mhe-groups 8",
+    "Training": {
+        "full softmax, learning rate 0.002": f"{ONEHOT} --lr 0.002",
+        "cascade with tables, learning rate 0.002": f"{TABLE} {ORDERED} --lr 0.002",
+        "sampling, learning rate 0.002": f"{SAMPLING} --mhe-sample-fraction 0.2 --lr 0.002",
+        "full softmax, no label smoothing": f"{ONEHOT} --label-smoothing 0",
+        "cascade with tables, no label smoothing": f"{TABLE} {ORDERED} --label-smoothing 0",
+        "full softmax, warm-up of 100": f"{ONEHOT} --warmup-updates 100",
+        "cascade with tables, warm-up of 100": f"{TABLE} {ORDERED} --warmup-updates 100",
     },
 }
 """Section of the report → name → options; `{data}` stands for the data folder."""
@@ -86,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _benchmark(options: argparse.Namespace) -> None:
     data = options.data.resolve()
-    make_order(data, options.runs.resolve() / "order.log")
+    for cluster_size in (None, 200, 40, 20):
+        make_order(data, options.runs.resolve() / "order.log", cluster_size)
     experiments = [
         (
             {"section": section},
@@ -120,7 +142,7 @@ def train_options(section: str, name: str, data: Path, updates: int) -> tuple[st
     """fairseq-train's options: those that all have in common, then the lever's, which may overrule them."""
     common = {**DEFAULTS, **SMALLER, "--warmup-updates": "300"}
     common |= {"--total-num-update": str(updates), "--max-update": str(updates)}
-    lever = LEVERS[section][name].format(data=data).split()
+    lever = [part.format(data=data) for part in LEVERS[section][name].split()]
     kept = [part for option in common.items() if option[0] not in lever for part in option]
     return (*kept, *lever)
 
