@@ -23,7 +23,7 @@ _HEADS: dict[str, str] = {
     "onehot": f"--mhe-head onehot {_INPUTS}",
     "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
     "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
-    "cascade-tied-8-prototypes": f"--mhe-head cascade --mhe-prototypes 8 {_ORDER} {_TIED}",
+    "cascade-tied-projection": f"--mhe-head cascade --mhe-projection --mhe-prototypes 8 {_ORDER} {_TIED}",
     "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
     "adaptive-softmax": (
         "--arch transformer --criterion adaptive_loss --ddp-backend legacy_ddp"

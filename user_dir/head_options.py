@@ -22,6 +22,7 @@ _OPTIONS_OF_ONE_HEAD = (
     ("mhe_conditioning", "table", "cascade", "conditioning"),
     ("mhe_hidden_dim", None, "cascade", "hidden_features"),
     ("mhe_prototypes", 1, "cascade", "prototypes"),
+    ("mhe_projection", False, "cascade", "projection"),
     ("mhe_sample_fraction", 0.25, "sampling", "sample_fraction"),
     ("mhe_sample_by", "counts", "sampling", "draw"),
 )
@@ -49,6 +50,9 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
     add("--mhe-prototypes", type=int, metavar="J", default=None,
         help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
              "softmax over first digits (default: 1)")
+    add("--mhe-projection", action="store_true", default=None,
+        help="cascade with tables: heads after the first read the decoder's output through a matrix of their "
+             "own")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
         help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
     add("--mhe-sample-by", choices=["counts", "uniform"], default=None,

@@ -48,10 +48,12 @@ class CascadeHead(MultiHead):
         hidden_features: ``m``, for ``"digit"`` only; default ``d``.
         prototypes: ``J``, weight vectors a first digit, joined by log-sum-exp. In a full softmax a first
             digit's logit would be the log-sum-exp of all its labels' logits, which no linear head can follow.
+        projection: for ``"table"`` only: digits after the first read ``x + P_h x``, with ``P_h`` of zeros at
+            first, for what tells the first digits apart is not what tells the labels of one block apart.
 
     Shape:
-        ``inner[h].weight``: ``(N_h, d)`` with ``N_h`` the number of used prefixes of ``h + 1`` digits
-        (table), or ``(b_h, m)`` (digit). ``leaf.weight`` (table): ``(V, d)``.
+        ``inner[0].weight`` ``(J·N_0, d)``; ``inner[h].weight`` ``(N_h, d)`` (table) or ``(b_h, m)`` (digit);
+        ``leaf.weight`` ``(V, d)`` (table). ``N_h`` is the number of used prefixes of ``h + 1`` digits.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class CascadeHead(MultiHead):
         conditioning: str = "table",
         hidden_features: int | None = None,
         prototypes: int = 1,
+        projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -89,6 +92,10 @@ class CascadeHead(MultiHead):
             )
         if prototypes < 1:
             raise ValueError(f"prototypes must be at least 1, got {prototypes}")
+        if projection and conditioning != "table":
+            raise ValueError(
+                "projection is for conditioning 'table' only; 'digit' has a hidden layer in its place"
+            )
         self.prototypes = prototypes
         self.conditioning = conditioning
         codec = self.codec
@@ -101,6 +108,8 @@ class CascadeHead(MultiHead):
             widths = [codec.prefix_counts[0] * prototypes, *codec.prefix_counts[1:-1]]
             self.inner = nn.ModuleList(linear(in_features, width) for width in widths)
             self.leaf = LabelMatrix(codec, in_features, bias=bias, device=device, dtype=dtype)
+            levels = range(1, codec.num_heads) if projection else ()
+            self.projections = nn.ModuleList(linear(in_features, in_features, bias=False) for _ in levels)
         else:
             hidden = hidden_features or in_features
             radices = codec.radix_list
@@ -118,7 +127,9 @@ class CascadeHead(MultiHead):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Normal weights of standard deviation ``1 / sqrt(inputs)``, unit digit embeddings, zero biases."""
+        """Normal weights of standard deviation ``1 / sqrt(inputs)``, unit digit embeddings; zero biases and
+        projections.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
@@ -128,6 +139,9 @@ class CascadeHead(MultiHead):
                 nn.init.normal_(module.weight)
             elif isinstance(module, LabelMatrix):
                 module.reset_parameters()
+        if self.conditioning == "table":
+            for projection in self.projections:
+                nn.init.zeros_(cast(nn.Linear, projection).weight)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
         if self.conditioning != "table":
@@ -136,14 +150,19 @@ class CascadeHead(MultiHead):
         self.leaf.tie(weight)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, conditioning={self.conditioning}"
+        more = f", prototypes={self.prototypes}" if self.prototypes > 1 else ""
+        if self.conditioning == "table" and len(self.projections):
+            more += ", projection"
+        return f"{super().extra_repr()}, conditioning={self.conditioning}{more}"
 
     # One digit, given the digits before it.
 
     def _inputs(self, level: int, features: Tensor) -> Tensor:
-        """What digit ``level`` reads of features ``(n, d)``, whatever the prefix: themselves or ``U_h x``."""
+        """What digit ``level`` reads of ``x`` ``(n, d)``, whatever the prefix: ``x + P_h x`` or ``U_h x``."""
         if level and self.conditioning == "digit":
             return self.hidden[level - 1](features)
+        if level and len(self.projections):
+            return features + self.projections[level - 1](features)
         return features
 
     def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> Tensor:
@@ -224,15 +243,16 @@ class CascadeHead(MultiHead):
         for level in range(1, codec.num_heads):
             width, count = codec.radix_list[level], codec.prefix_counts[level]
             prefixes = torch.arange(total.size(-1), device=features.device)
+            inputs = self._inputs(level, features)
             if self.conditioning == "table":
                 if level == codec.num_heads - 1:
-                    logits = F.linear(features, self.leaf.weight, self.leaf.bias)
+                    logits = F.linear(inputs, self.leaf.weight, self.leaf.bias)
                     logits = codec.to_rank_order(logits)
                 else:
-                    logits = self.inner[level](features)
+                    logits = self.inner[level](inputs)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
-                logits = self._digit_logits(level, self._inputs(level, features).unsqueeze(1), prefixes)
+                logits = self._digit_logits(level, inputs.unsqueeze(1), prefixes)
             log_prob = self._mask(level, logits, prefixes)
             total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
         return codec.to_label_order(total)

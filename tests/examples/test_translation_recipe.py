@@ -59,7 +59,7 @@ def test_options_of_a_corpus_overrule_the_defaults():
         options = train_options(CORPORA["tatoeba"], name, Path("data"), updates=100)
         assert options.count("--encoder-layers") == 1
         assert options[options.index("--encoder-layers") + 1] == "2"
-    assert not any("{" in part for part in head_options("cascade-tied-8-prototypes", Path("data"), 8000))
+    assert not any("{" in part for part in head_options("cascade-tied-projection", Path("data"), 8000))
 
 
 def with_bleu(name, seed, bleu):

@@ -69,7 +69,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "cascade-nobias": ("cascade", {"bias": False}),
     "cascade-digit": ("cascade", {"conditioning": "digit"}),
     "cascade-digit-hidden": ("cascade", {"conditioning": "digit", "hidden_features": 4, "bias": False}),
+    "cascade-projection": ("cascade", {"projection": True}),
     "cascade-prototypes": ("cascade", {"prototypes": 3}),
+    "cascade-digit-prototypes": ("cascade", {"conditioning": "digit", "prototypes": 2}),
     "sampling": ("sampling", {}),
     "sampling-nobias": ("sampling", {"bias": False, "sample_fraction": 0.5}),
 }

@@ -110,6 +110,7 @@ def test_sizes(name: str) -> None:
         ("cascade", {"conditioning": "digit", "hidden_features": 0}, "hidden_features"),
         ("cascade", {"conditioning": "table", "hidden_features": 8}, "hidden_features"),
         ("cascade", {"prototypes": 0}, "prototypes"),
+        ("cascade", {"conditioning": "digit", "projection": True}, "projection"),
         ("sampling", {"sample_fraction": 0.0}, "sample_fraction"),
         ("sampling", {"sample_fraction": -0.5}, "-0.5"),
         ("sampling", {"sample_fraction": 1.01}, "1.01"),
