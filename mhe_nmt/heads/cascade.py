@@ -48,8 +48,7 @@ class CascadeHead(MultiHead):
         hidden_features: ``m``, for ``"digit"`` only; default ``d``.
         prototypes: ``J``, weight vectors a first digit, joined by log-sum-exp. In a full softmax a first
             digit's logit would be the log-sum-exp of all its labels' logits, which no linear head can follow.
-        projection: for ``"table"`` only: digits after the first read ``x + P_h x``, with ``P_h`` of zeros at
-            first, for what tells the first digits apart is not what tells the labels of one block apart.
+        projection: for ``"table"`` only: the last digit reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
         ``inner[0].weight`` ``(J·N_0, d)``; ``inner[h].weight`` ``(N_h, d)`` (table) or ``(b_h, m)`` (digit);
@@ -107,9 +106,9 @@ class CascadeHead(MultiHead):
         if conditioning == "table":
             widths = [codec.prefix_counts[0] * prototypes, *codec.prefix_counts[1:-1]]
             self.inner = nn.ModuleList(linear(in_features, width) for width in widths)
-            self.leaf = LabelMatrix(codec, in_features, bias=bias, device=device, dtype=dtype)
-            levels = range(1, codec.num_heads) if projection else ()
-            self.projections = nn.ModuleList(linear(in_features, in_features, bias=False) for _ in levels)
+            self.leaf = LabelMatrix(
+                codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+            )
         else:
             hidden = hidden_features or in_features
             radices = codec.radix_list
@@ -127,9 +126,7 @@ class CascadeHead(MultiHead):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Normal weights of standard deviation ``1 / sqrt(inputs)``, unit digit embeddings; zero biases and
-        projections.
-        """
+        """Normal weights of standard deviation ``1 / sqrt(inputs)``, unit digit embeddings, zero biases."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
@@ -139,9 +136,6 @@ class CascadeHead(MultiHead):
                 nn.init.normal_(module.weight)
             elif isinstance(module, LabelMatrix):
                 module.reset_parameters()
-        if self.conditioning == "table":
-            for projection in self.projections:
-                nn.init.zeros_(cast(nn.Linear, projection).weight)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
         if self.conditioning != "table":
@@ -151,18 +145,18 @@ class CascadeHead(MultiHead):
 
     def extra_repr(self) -> str:
         more = f", prototypes={self.prototypes}" if self.prototypes > 1 else ""
-        if self.conditioning == "table" and len(self.projections):
+        if self.conditioning == "table" and self.leaf.projection is not None:
             more += ", projection"
         return f"{super().extra_repr()}, conditioning={self.conditioning}{more}"
 
     # One digit, given the digits before it.
 
     def _inputs(self, level: int, features: Tensor) -> Tensor:
-        """What digit ``level`` reads of ``x`` ``(n, d)``, whatever the prefix: ``x + P_h x`` or ``U_h x``."""
+        """What digit ``level`` reads of ``x`` ``(n, d)``: ``x`` itself, ``x + P x`` or ``U_h x``."""
         if level and self.conditioning == "digit":
             return self.hidden[level - 1](features)
-        if level and len(self.projections):
-            return features + self.projections[level - 1](features)
+        if self.conditioning == "table" and level == self.codec.num_heads - 1:
+            return self.leaf.inputs(features)
         return features
 
     def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> Tensor:

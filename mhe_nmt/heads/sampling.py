@@ -42,6 +42,7 @@ class SamplingHead(MultiHead):
         sample_fraction: share of the blocks drawn beside the target's own, in ``(0, 1]``; at least one
             block. 1 is the full softmax.
         draw: ``"counts"`` or ``"uniform"``, see above.
+        projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
         ``matrix.weight`` ``(V, d)``, rows in label order. ``target_counts`` ``(blocks,)`` int64: how many
@@ -59,6 +60,7 @@ class SamplingHead(MultiHead):
         bias: bool = True,
         sample_fraction: float = 0.25,
         draw: str = "counts",
+        projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -83,7 +85,9 @@ class SamplingHead(MultiHead):
         self.block_size = self.codec.strides[0]
         self.num_blocks = self.codec.prefix_counts[0]
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
-        self.matrix = LabelMatrix(self.codec, in_features, bias=bias, device=device, dtype=dtype)
+        self.matrix = LabelMatrix(
+            self.codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+        )
         self.target_counts: Tensor
         counts = torch.zeros(self.num_blocks, dtype=torch.int64, device=device)
         self.register_buffer("target_counts", counts)
@@ -114,11 +118,12 @@ class SamplingHead(MultiHead):
 
     def to_onehot(self) -> OneHotHead:
         """The same scores as a plain output layer, weights copied."""
-        weight, bias = self.matrix.weight, self.matrix.bias
+        weight, bias, projection = self.matrix.weight, self.matrix.bias, self.matrix.projection
         head = OneHotHead(
             self.in_features,
             self.num_labels,
             bias=bias is not None,
+            projection=projection is not None,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
             device=weight.device,
@@ -128,6 +133,8 @@ class SamplingHead(MultiHead):
             head.weight.copy_(weight)
             if bias is not None and head.bias is not None:
                 head.bias.copy_(bias)
+            if projection is not None and head.projection is not None:
+                head.projection.weight.copy_(projection.weight)
         return head
 
     def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
@@ -140,6 +147,7 @@ class SamplingHead(MultiHead):
         size = self.block_size
         device = features.device
         bias = self.matrix.bias
+        features = self.matrix.inputs(features)
         own_block = ranks.div(size, rounding_mode="floor")
         own_logits = self.matrix.block_logits(features, own_block, size)
         within = torch.arange(size, device=device)
@@ -182,7 +190,7 @@ class SamplingHead(MultiHead):
         return shuffled[places], q[places]
 
     def _log_prob(self, features: Tensor) -> Tensor:
-        logits = F.linear(features, self.matrix.weight, self.matrix.bias)
+        logits = F.linear(self.matrix.inputs(features), self.matrix.weight, self.matrix.bias)
         return at_least_float32(logits).log_softmax(-1)
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:

@@ -176,18 +176,19 @@ def table_conditional(
     leaf: tuple[Tensor, Tensor | None],
     x: Tensor,
     radices: Sequence[int],
-    projections: Sequence[Tensor] = (),
+    projection: Tensor | None = None,
 ) -> Callable[[tuple[int, ...], int], float]:
     """Every prefix has its own row: row number = the prefix and digit read as a number.
 
-    With projections a level after the first reads x plus its own matrix times x.
+    With a projection the last level reads x plus that times x.
     """
 
     def score(prefix: tuple[int, ...], digit: int) -> float:
         level = len(prefix)
-        weight, bias = leaf if level == len(radices) - 1 else inner[level]
-        read = x + projections[level - 1] @ x if level and projections else x
-        return _affine(weight, bias, rank_of((*prefix, digit), radices[: level + 1]), read)
+        row = rank_of((*prefix, digit), radices[: level + 1])
+        if level == len(radices) - 1:
+            return _affine(*leaf, row, x if projection is None else x + projection @ x)
+        return _affine(*inner[level], row, x)
 
     return score
 

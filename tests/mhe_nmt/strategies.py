@@ -72,6 +72,8 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "cascade-projection": ("cascade", {"projection": True}),
     "cascade-prototypes": ("cascade", {"prototypes": 3}),
     "cascade-digit-prototypes": ("cascade", {"conditioning": "digit", "prototypes": 2}),
+    "onehot-projection": ("onehot", {"projection": True}),
+    "sampling-projection": ("sampling", {"projection": True}),
     "sampling": ("sampling", {}),
     "sampling-nobias": ("sampling", {"bias": False, "sample_fraction": 0.5}),
 }
