@@ -37,6 +37,7 @@ def ordered(cluster_size: int) -> str:
 LEVERS: dict[str, dict[str, str]] = {
     "Full softmax": {
         "tied": ONEHOT,
+        "tied, projection": f"{ONEHOT} --mhe-projection",
         "untied": f"--mhe-head onehot {INPUTS}",
     },
     "Cascade with tables": {
@@ -44,6 +45,8 @@ LEVERS: dict[str, dict[str, str]] = {
         "dictionary order": TABLE,
         "random order": f"{TABLE} --mhe-label-order random",
         "clustered, untied": f"--mhe-head cascade {ORDERED} {INPUTS}",
+        "clustered, projection": f"{TABLE} {ORDERED} --mhe-projection",
+        "clustered, projection, 8 prototypes": f"{TABLE} {ORDERED} --mhe-projection --mhe-prototypes 8",
         "clustered, 8 prototypes": f"{TABLE} {ORDERED} --mhe-prototypes 8",
         "clustered, small first, 40 × 200": f"{TABLE} {ordered(200)} --mhe-radices 40,200",
         "clustered, large first, 200 × 40": f"{TABLE} {ordered(40)} --mhe-radices 200,40",
@@ -66,6 +69,7 @@ LEVERS: dict[str, dict[str, str]] = {
     },
     "Sampling, tied": {
         "a fifth, by counts": f"{SAMPLING} --mhe-sample-fraction 0.2",
+        "a fifth, by counts, projection": f"{SAMPLING} --mhe-sample-fraction 0.2 --mhe-projection",
         "a twentieth, by counts": f"{SAMPLING} --mhe-sample-fraction 0.05",
         "a fifth, uniform, random order": f"{SAMPLING} --mhe-sample-fraction 0.2 --mhe-sample-by uniform"
         " --mhe-label-order random",

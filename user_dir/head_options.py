@@ -51,8 +51,8 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
         help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
              "softmax over first digits (default: 1)")
     add("--mhe-projection", action="store_true", default=None,
-        help="onehot, sampling, cascade with tables: the matrix with a row a symbol reads the decoder's output "
-             "through a d x d matrix, which helps where it is tied to the embedding")
+        help="onehot, sampling, cascade with tables: the matrix with a row a symbol reads the decoder's "
+             "output through a d x d matrix, which helps where it is tied to the embedding")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
         help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
     add("--mhe-sample-by", choices=["counts", "uniform"], default=None,
