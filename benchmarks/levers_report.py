@@ -9,9 +9,9 @@ from pathlib import Path
 from .results import columns, markdown_table, read_rows, signatures
 
 _INTRODUCTION = """Multi30k de-en with a small model (2 + 2 layers of 192) and short trainings (1,400 updates
-with linear decay, three passes), as `python -m benchmarks.levers` runs them; likelihood of val, BLEU and chrF++
-of test_2016_flickr, beam 5. Single runs: 0.01 bits or half a BLEU point between two of them mean nothing. What
-was tried and left out used options that are gone again."""
+with linear decay, three passes), as `python -m benchmarks.levers` runs them; likelihood of val, BLEU and
+chrF++ of test_2016_flickr, beam 5. Single runs: 0.01 bits or half a BLEU point between two of them mean
+nothing. What was tried and left out used options that are gone again."""
 
 
 def write_report(results: Path) -> None:
