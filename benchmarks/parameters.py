@@ -18,7 +18,7 @@ from .process import USER_DIR
 def count(model: nn.Module) -> dict[str, Any]:
     """The output layer's parameters, its own and those it shares with the embeddings, and the model's."""
     decoder = model.decoder
-    head = getattr(decoder, "head", None) or decoder.output_projection
+    head = getattr(decoder, "head", None) or decoder.adaptive_softmax or decoder.output_projection
     embeddings = {id(p) for side in (model.encoder, decoder) for p in side.embed_tokens.parameters()}
     own = sum(p.numel() for p in head.parameters() if id(p) not in embeddings)
     shared = sum(p.numel() for p in head.parameters() if id(p) in embeddings)

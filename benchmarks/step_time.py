@@ -1,7 +1,8 @@
-"""Training-step time of every output layer on the same batches: `python -m benchmarks.step_time DATA`.
+"""Training-step time of every output layer on the same batches: `python -m benchmarks.step_time CORPUS`.
 
-DATA is a fairseq data folder. All models are built in one process and take turns, batch by batch, so that
-whatever else the machine does falls on all of them alike; a step is forward, backward and Adam.
+CORPUS is one of benchmarks.translation's, which must have prepared it. All models are built in one process
+and take turns, batch by batch, so that whatever else the machine does falls on all of them alike; a step is
+forward, backward and Adam.
 """
 
 from __future__ import annotations
@@ -13,38 +14,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from .heads import HEAD_OPTIONS
+from .heads import HEADS
 from .process import USER_DIR
 from .results import markdown_table
 from .runner import write_json
-
-BASELINE = "onehot-tied"
+from .significance import BASELINE
+from .translation import CORPORA, train_options
+from .translation_report import step_times_file
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.step_time", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
-    parser.add_argument("--max-tokens", type=int, default=1200, metavar="N", help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--arch", default="transformer_mhe_small", help="default: %(default)s")
-    parser.add_argument(
-        "--results", type=Path, default=Path("docs/results/multi30k-step-time.json"), metavar="FILE",
-        help="default: %(default)s",
-    )  # fmt: skip
+    # fmt: off
+    add = parser.add_argument
+    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
+    add("--data", type=Path, default=None, metavar="DIR",
+        help="fairseq data folder (default: data/CORPUS.de-en)")
+    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
+    add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
+    add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    add("--results", type=Path, default=None, metavar="FILE",
+        help="default: docs/results/CORPUS-step-time.json")
+    # fmt: on
     options = parser.parse_args()
+    options.data = options.data or Path(f"data/{options.corpus}.de-en")
     torch.set_num_threads(options.threads)
     rows = measure(options)
-    write_json(options.results, rows)
+    write_json(options.results or step_times_file(Path(f"docs/results/{options.corpus}.jsonl")), rows)
     print(table(rows))
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each output layer: milliseconds of processor time a step, of all and of the head alone."""
-    trainers = {name: _Trainer(name, flags, options) for name, flags in HEAD_OPTIONS.items()}
+    trainers = {name: _Trainer(name, options) for name in options.only}
     for batch in _batches(next(iter(trainers.values())), options):
         for trainer in trainers.values():
             trainer.step(batch)
@@ -54,23 +61,20 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 class _Trainer:
     """One model and what its steps took."""
 
-    def __init__(self, name: str, flags: tuple[str, ...], options: argparse.Namespace) -> None:
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
         from fairseq import options as fairseq_options
         from fairseq import tasks
 
-        command = [
-            str(options.data), "--user-dir", str(USER_DIR), "--arch", options.arch, "--criterion", "mhe_ce",
-            "--label-smoothing", "0.1", "--dropout", "0.1", "--max-tokens", str(options.max_tokens), "--cpu",
-            *flags,
-        ]  # fmt: skip
+        flags = train_options(CORPORA[options.corpus], name, options.data.resolve(), updates=1000)
+        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
+        self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
         self.model = self.task.build_model(args).train()
         self.criterion = self.task.build_criterion(args)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
-        self.head_seconds = 0.0
         self.steps: list[float] = []
         self.heads: list[float] = []
 
@@ -86,16 +90,25 @@ class _Trainer:
             features, _ = self.model(**batch["net_input"], features_only=True)
         features.requires_grad_()
         started = time.process_time()
-        nll, smooth = self.model.decoder.head(features, batch["target"])
-        (nll.sum() + 1e-5 * smooth.sum()).backward()
+        self._output_loss(features, batch["target"]).backward()
         self.heads.append(time.process_time() - started)
         self.optimizer.zero_grad()
 
+    def _output_loss(self, features: Tensor, target: Tensor) -> Tensor:
+        decoder = self.model.decoder
+        if hasattr(decoder, "head"):
+            nll, smooth = decoder.head(features, target)
+            return nll.sum() + 1e-5 * smooth.sum()
+        padding = self.task.target_dictionary.pad()
+        logits, targets = decoder.adaptive_softmax(features, target.flatten())
+        pairs = [pair for pair in zip(logits, targets, strict=True) if pair[1] is not None]
+        losses = [F.cross_entropy(*pair, ignore_index=padding, reduction="sum") for pair in pairs]
+        return torch.stack(losses).sum()
+
     def row(self) -> dict[str, Any]:
-        head = self.model.decoder.head
         return {
             "name": self.name,
-            "labels": head.num_labels,
+            "labels": len(self.task.target_dictionary),
             # The first steps allocate.
             "step_ms": 1000 * statistics.median(self.steps[2:] or self.steps),
             "head_ms": 1000 * statistics.median(self.heads[2:] or self.heads),
@@ -105,7 +118,7 @@ class _Trainer:
 def _batches(trainer: _Trainer, options: argparse.Namespace) -> list[dict[str, Any]]:
     trainer.task.load_dataset("train")
     iterator = trainer.task.get_batch_iterator(
-        trainer.task.dataset("train"), max_tokens=options.max_tokens, seed=1
+        trainer.task.dataset("train"), max_tokens=trainer.max_tokens, seed=1
     ).next_epoch_itr(shuffle=True)
     return [batch for batch, _ in zip(iterator, range(options.steps), strict=False)]
 

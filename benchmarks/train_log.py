@@ -73,6 +73,7 @@ class TrainLog:
             "train_words_per_second": self.typical("train_wps"),
             "step_ms": 1000 / self.typical("train_ups"),
             "train_wall_seconds": last["train_wall"],
-            "valid_nll_bits": self.best["valid_nll_loss"],
+            # A criterion without label smoothing has one figure for both.
+            "valid_nll_bits": self.best.get("valid_nll_loss", self.best["valid_loss"]),
             "valid_loss": self.best["valid_loss"],
         }

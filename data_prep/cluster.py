@@ -2,13 +2,15 @@
 
 Word vectors are the truncated SVD of the positive pointwise mutual information of words and their neighbours
 (Levy and Goldberg, 2014); a recursive split along the first principal component cuts the vocabulary into
-clusters of equal size.
+clusters of equal size. Within the clusters words take places such that a place means the same everywhere: the
+clusters' own product quantiser (Jégou et al., 2011) with one word a code.
 """
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import linear_sum_assignment
 from sklearn.utils.extmath import randomized_svd
 
 
@@ -59,7 +61,7 @@ def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
         cluster_size: words a cluster; the last may have fewer.
 
     Returns:
-        ``(V,)`` int64: the word at each rank. Within a cluster words keep their order.
+        ``(V,)`` int64: the word at each rank. Within a cluster words are in ascending order.
     """
     order: list[int] = []
     stack = [np.arange(len(vectors))]
@@ -76,3 +78,51 @@ def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
         cut = clusters // 2 * cluster_size
         stack += [along[cut:], along[:cut]]
     return np.array(order, dtype=np.int64)
+
+
+def align_places(
+    vectors: np.ndarray, order: np.ndarray, cluster_size: int, counts: np.ndarray, *, rounds: int = 8
+) -> np.ndarray:
+    """The same clusters, with words that deviate alike from their clusters' means at the same places.
+
+    A head that predicts the second digit without an own matrix for each cluster can then say something of
+    it: singular or plural, beginning or end of a word. k-means over the deviations, where the words of one
+    cluster go to different places: an assignment problem a cluster and round.
+
+    Args:
+        vectors: ``(V, k)``.
+        order: ``(V,)``, the word at each rank.
+        cluster_size: words a cluster; the last may have fewer.
+        counts: ``(V,)``, how often a word occurs; it pulls its place with the root of that.
+        rounds: of k-means.
+
+    Returns:
+        ``(V,)`` int64: the word at each rank.
+    """
+    clusters = [order[start : start + cluster_size] for start in range(0, len(order), cluster_size)]
+    deviations = [vectors[words] - vectors[words].mean(axis=0) for words in clusters]
+    weights = [np.sqrt(counts[words] + 1.0) for words in clusters]
+    # The centres begin as the words of the cluster that occurs most.
+    heaviest = int(np.argmax([weight.sum() for weight in weights]))
+    centres = np.zeros((cluster_size, vectors.shape[1]))
+    centres[: len(deviations[heaviest])] = deviations[heaviest]
+    for _ in range(rounds):
+        places = [
+            _assign(deviation, centres[: len(deviation)], weight)
+            for deviation, weight in zip(deviations, weights, strict=True)
+        ]
+        sums, totals = np.zeros_like(centres), np.full((cluster_size, 1), 1e-9)
+        for place, deviation, weight in zip(places, deviations, weights, strict=True):
+            sums[place] += deviation * weight[:, None]
+            totals[place] += weight[:, None]
+        centres = sums / totals
+    aligned = np.empty_like(order)
+    for number, (words, place) in enumerate(zip(clusters, places, strict=True)):
+        aligned[number * cluster_size + place] = words
+    return aligned
+
+
+def _assign(deviations: np.ndarray, centres: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The place of each of ``(n, k)`` deviations among ``n`` centres, at the least weighted distance."""
+    distances = (deviations**2).sum(1)[:, None] - 2 * deviations @ centres.T + (centres**2).sum(1)
+    return linear_sum_assignment(distances * weights[:, None])[1]

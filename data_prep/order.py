@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.cluster import balanced_order, word_vectors
+from data_prep.cluster import align_places, balanced_order, word_vectors
 from data_prep.lines import read_lines, write_lines
 from data_prep.manifest import Manifest, file_record
 from mhe_nmt.codec import balanced_radices
@@ -47,18 +47,20 @@ def write_order(
     symbols = [*SPECIAL_SYMBOLS, *(line.rsplit(" ", 1)[0] for line in read_lines(dictionary))]
     numbers = {symbol: number for number, symbol in enumerate(symbols)}
     unknown, end = numbers["<unk>"], numbers["</s>"]
-    sentences = (
+    sentences = [
         [end, *(numbers.get(piece, unknown) for piece in line.split()), end] for line in read_lines(text)
-    )
+    ]
     size = cluster_size or balanced_radices(len(symbols), 2)[-1]
     vectors = word_vectors(sentences, len(symbols), window=window, dimensions=dimensions, seed=seed)
+    counts = np.bincount(np.concatenate(sentences), minlength=len(symbols))
+    order = align_places(vectors, balanced_order(vectors, size), size, counts)
     ranks = np.empty(len(symbols), dtype=np.int64)
-    ranks[balanced_order(vectors, size)] = np.arange(len(symbols))
+    ranks[order] = np.arange(len(symbols))
     sources = ", ".join(f"{path.name} {file_record(path)['sha256'][:16]}" for path in (dictionary, text))
     write_lines(
         output,
         [
-            f"# ranks of {len(symbols)} symbols in clusters of {size}, PPMI-SVD: window {window}, "
+            f"# ranks of {len(symbols)} symbols in aligned clusters of {size}, PPMI-SVD: window {window}, "
             f"{dimensions} dimensions, seed {seed}",
             f"# of {sources}",
             *map(str, ranks.tolist()),

@@ -15,14 +15,16 @@ from user_dir.label_order import ORDERS_BY_NAME, file_digest, label_order
 
 logger = logging.getLogger(__name__)
 
-#: Options that only one head reads: attribute, its default, the head, the head's keyword.
-_OPTIONS_OF_ONE_HEAD = (
-    ("mhe_groups", 1, "product", "groups"),
-    ("mhe_group_form", "mixture", "product", "form"),
-    ("mhe_conditioning", "table", "cascade", "conditioning"),
-    ("mhe_hidden_dim", None, "cascade", "hidden_features"),
-    ("mhe_first_hidden_dim", 0, "cascade", "first_hidden_features"),
-    ("mhe_sample_fraction", 0.25, "sampling", "sample_fraction"),
+#: Options that some heads read: attribute, its default, the heads, their keyword.
+_OPTIONS_OF_SOME_HEADS = (
+    ("mhe_groups", 1, ("product",), "groups"),
+    ("mhe_group_form", "mixture", ("product",), "form"),
+    ("mhe_conditioning", "table", ("cascade",), "conditioning"),
+    ("mhe_hidden_dim", None, ("cascade",), "hidden_features"),
+    ("mhe_prototypes", 1, ("cascade",), "prototypes"),
+    ("mhe_projection", False, ("onehot", "sampling", "cascade"), "projection"),
+    ("mhe_sample_fraction", 0.25, ("sampling",), "sample_fraction"),
+    ("mhe_sample_by", "counts", ("sampling",), "draw"),
 )
 
 
@@ -45,10 +47,17 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
              "digits through embeddings (default: table)")
     add("--mhe-hidden-dim", type=int, metavar="M", default=None,
         help="cascade with digit conditioning: hidden features (default: the decoder's output size)")
-    add("--mhe-first-hidden-dim", type=int, metavar="M", default=None,
-        help="cascade: size of a hidden layer beside the first head's linear one (default: 0, none)")
+    add("--mhe-prototypes", type=int, metavar="J", default=None,
+        help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
+             "softmax over first digits (default: 1)")
+    add("--mhe-projection", action="store_true", default=None,
+        help="onehot, sampling, cascade with tables: the matrix with a row a symbol reads the decoder's "
+             "output through a d x d matrix, which helps where it is tied to the embedding")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
         help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
+    add("--mhe-sample-by", choices=["counts", "uniform"], default=None,
+        help="sampling: draw blocks by how often their symbols were targets so far, or all alike as in the "
+             "paper (default: counts)")
     add("--mhe-label-order", metavar="dictionary|random|PATH", default="dictionary",
         help="ranks of the target symbols: the dictionary's, a random permutation, or a file with one rank a "
              "line (default: dictionary)")
@@ -93,13 +102,15 @@ def own_parameters(head: nn.Module, embed_tokens: nn.Module) -> list[nn.Paramete
 
 def _head_options(cfg: Any, name: str, num_labels: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for attribute, default, head, keyword in _OPTIONS_OF_ONE_HEAD:
+    for attribute, default, heads, keyword in _OPTIONS_OF_SOME_HEADS:
         value = getattr(cfg, attribute, None)
-        if head == name:
+        if name in heads:
             options[keyword] = default if value is None else value
         elif value is not None:
             flag = "--" + attribute.replace("_", "-")
-            raise UsageError(f"{flag} belongs to --mhe-head {head}, not to --mhe-head {name}; leave it out")
+            raise UsageError(
+                f"{flag} belongs to --mhe-head {' or '.join(heads)}, not to --mhe-head {name}; leave it out"
+            )
     radices = getattr(cfg, "mhe_radices", None)
     order = getattr(cfg, "mhe_label_order", "dictionary")
     if name == "onehot":

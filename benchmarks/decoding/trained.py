@@ -1,6 +1,6 @@
 """Times decoding with trained models: `python -m benchmarks.decoding.trained DATA RUN [RUN ...]`.
 
-Each RUN is a folder with a checkpoint_best.pt, such as those that benchmarks.multi30k leaves behind. On real
+Each RUN is a folder with a checkpoint_best.pt, such as those that benchmarks.translation leaves. On real
 sentences, in this process: the output layer's part of a decoding step over all scores (`--task translation`)
 and over candidates (`--task translation_mhe`), and how sharp the distributions are that it met.
 """

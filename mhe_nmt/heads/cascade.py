@@ -46,13 +46,13 @@ class CascadeHead(MultiHead):
         bias: adds a bias to every logit.
         conditioning: ``"table"`` or ``"digit"``.
         hidden_features: ``m``, for ``"digit"`` only; default ``d``.
-        first_hidden_features: adds the output of a hidden GELU layer of this size to the first digit's
-            logits; 0 for none. In a full softmax a first digit's logit would be the log-sum-exp of its
-            labels' logits, which is not linear in the features.
+        prototypes: ``J``, weight vectors a first digit, joined by log-sum-exp. In a full softmax a first
+            digit's logit would be the log-sum-exp of all its labels' logits, which no linear head can follow.
+        projection: for ``"table"`` only: the last digit reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
-        ``inner[h].weight``: ``(N_h, d)`` with ``N_h`` the number of used prefixes of ``h + 1`` digits
-        (table), or ``(b_h, m)`` (digit). ``leaf.weight`` (table): ``(V, d)``.
+        ``inner[0].weight`` ``(J·N_0, d)``; ``inner[h].weight`` ``(N_h, d)`` (table) or ``(b_h, m)`` (digit);
+        ``leaf.weight`` ``(V, d)`` (table). ``N_h`` is the number of used prefixes of ``h + 1`` digits.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class CascadeHead(MultiHead):
         bias: bool = True,
         conditioning: str = "table",
         hidden_features: int | None = None,
-        first_hidden_features: int = 0,
+        prototypes: int = 1,
+        projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -88,8 +89,13 @@ class CascadeHead(MultiHead):
             raise ValueError(
                 f"hidden_features is a positive size for conditioning 'digit' only, got {hidden_features}"
             )
-        if first_hidden_features < 0:
-            raise ValueError(f"first_hidden_features must be at least 0, got {first_hidden_features}")
+        if prototypes < 1:
+            raise ValueError(f"prototypes must be at least 1, got {prototypes}")
+        if projection and conditioning != "table":
+            raise ValueError(
+                "projection is for conditioning 'table' only; 'digit' has a hidden layer in its place"
+            )
+        self.prototypes = prototypes
         self.conditioning = conditioning
         codec = self.codec
 
@@ -98,13 +104,16 @@ class CascadeHead(MultiHead):
 
         # Rows of unused first digits would never be trained: the first head is only as wide as is used.
         if conditioning == "table":
-            self.inner = nn.ModuleList(linear(in_features, count) for count in codec.prefix_counts[:-1])
-            self.leaf = LabelMatrix(codec, in_features, bias=bias, device=device, dtype=dtype)
+            widths = [codec.prefix_counts[0] * prototypes, *codec.prefix_counts[1:-1]]
+            self.inner = nn.ModuleList(linear(in_features, width) for width in widths)
+            self.leaf = LabelMatrix(
+                codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+            )
         else:
             hidden = hidden_features or in_features
             radices = codec.radix_list
             self.inner = nn.ModuleList(
-                [linear(in_features, codec.prefix_counts[0])]
+                [linear(in_features, codec.prefix_counts[0] * prototypes)]
                 + [linear(hidden, radix) for radix in radices[1:]]
             )
             self.hidden = nn.ModuleList(linear(in_features, hidden, bias=True) for _ in radices[1:])
@@ -113,13 +122,6 @@ class CascadeHead(MultiHead):
                     nn.Embedding(radix, hidden, device=device, dtype=dtype) for radix in radices[:level]
                 )
                 for level in range(1, codec.num_heads)
-            )
-        self.first_hidden: nn.Sequential | None = None
-        if first_hidden_features:
-            self.first_hidden = nn.Sequential(
-                linear(in_features, first_hidden_features, bias=True),
-                nn.GELU(),
-                linear(first_hidden_features, codec.prefix_counts[0], bias=False),
             )
         self.reset_parameters()
 
@@ -142,14 +144,19 @@ class CascadeHead(MultiHead):
         self.leaf.tie(weight)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, conditioning={self.conditioning}"
+        more = f", prototypes={self.prototypes}" if self.prototypes > 1 else ""
+        if self.conditioning == "table" and self.leaf.projection is not None:
+            more += ", projection"
+        return f"{super().extra_repr()}, conditioning={self.conditioning}{more}"
 
     # One digit, given the digits before it.
 
     def _inputs(self, level: int, features: Tensor) -> Tensor:
-        """What digit ``level`` reads of features ``(n, d)``, whatever the prefix: themselves or ``U_h x``."""
+        """What digit ``level`` reads of ``x`` ``(n, d)``: ``x`` itself, ``x + P x`` or ``U_h x``."""
         if level and self.conditioning == "digit":
             return self.hidden[level - 1](features)
+        if self.conditioning == "table" and level == self.codec.num_heads - 1:
+            return self.leaf.inputs(features)
         return features
 
     def _level_log_prob(self, level: int, inputs: Tensor, prefixes: Tensor) -> Tensor:
@@ -164,9 +171,7 @@ class CascadeHead(MultiHead):
         """
         codec = self.codec
         if level == 0:
-            logits = self.inner[0](inputs)
-            if self.first_hidden is not None:
-                logits = logits + self.first_hidden(inputs)
+            logits = self._first_logits(inputs)
         elif self.conditioning == "digit":
             logits = self._digit_logits(level, inputs, prefixes)
         elif level == codec.num_heads - 1:
@@ -175,6 +180,12 @@ class CascadeHead(MultiHead):
             linear = cast(nn.Linear, self.inner[level])
             logits = grouped_linear(inputs, prefixes, linear.weight, linear.bias, codec.radix_list[level])
         return self._mask(level, logits, prefixes)
+
+    def _first_logits(self, features: Tensor) -> Tensor:
+        logits = self.inner[0](features)
+        if self.prototypes > 1:
+            logits = at_least_float32(logits).unflatten(-1, (-1, self.prototypes)).logsumexp(-1)
+        return logits
 
     def _first_log_prob(self, features: Tensor) -> Tensor:
         zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
@@ -226,15 +237,16 @@ class CascadeHead(MultiHead):
         for level in range(1, codec.num_heads):
             width, count = codec.radix_list[level], codec.prefix_counts[level]
             prefixes = torch.arange(total.size(-1), device=features.device)
+            inputs = self._inputs(level, features)
             if self.conditioning == "table":
                 if level == codec.num_heads - 1:
-                    logits = F.linear(features, self.leaf.weight, self.leaf.bias)
+                    logits = F.linear(inputs, self.leaf.weight, self.leaf.bias)
                     logits = codec.to_rank_order(logits)
                 else:
-                    logits = self.inner[level](features)
+                    logits = self.inner[level](inputs)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
-                logits = self._digit_logits(level, self._inputs(level, features).unsqueeze(1), prefixes)
+                logits = self._digit_logits(level, inputs.unsqueeze(1), prefixes)
             log_prob = self._mask(level, logits, prefixes)
             total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
         return codec.to_label_order(total)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec
 from mhe_nmt.heads.grouped import grouped_linear
+from mhe_nmt.heads.projection import ResidualProjection
 
 
 class LabelMatrix(nn.Module):
@@ -19,6 +20,7 @@ class LabelMatrix(nn.Module):
         codec: gives ``V`` and the order; kept by reference, not as a submodule.
         in_features: ``d``.
         bias: adds a bias a label, own also where the weight is tied.
+        projection: features go through a :class:`ResidualProjection` first, see :meth:`inputs`.
 
     Shape:
         weight ``(V, d)``, bias ``(V,)``, in label order.
@@ -30,6 +32,7 @@ class LabelMatrix(nn.Module):
         in_features: int,
         *,
         bias: bool = True,
+        projection: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -37,6 +40,7 @@ class LabelMatrix(nn.Module):
         self._codec = (codec,)  # a tuple, so that the codec is not registered twice
         self.weight = nn.Parameter(torch.empty(codec.num_labels, in_features, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(codec.num_labels, device=device, dtype=dtype)) if bias else None
+        self.projection = ResidualProjection(in_features, device=device, dtype=dtype) if projection else None
         self.tied = False
         self.reset_parameters()
 
@@ -46,6 +50,8 @@ class LabelMatrix(nn.Module):
             nn.init.normal_(self.weight, std=self.weight.size(1) ** -0.5)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+        if self.projection is not None:
+            self.projection.reset_parameters()
 
     def tie(self, weight: nn.Parameter) -> None:
         """Uses ``weight``, ``(V, d)`` in label order, from now on."""
@@ -58,9 +64,13 @@ class LabelMatrix(nn.Module):
         codec = self._codec[0]
         return None if codec.is_identity else codec.labels_by_rank
 
-    def block_logits(self, features: Tensor, blocks: Tensor, width: int) -> Tensor:
+    def inputs(self, features: Tensor) -> Tensor:
+        """What the rows are multiplied with, of features ``(…, d)``."""
+        return features if self.projection is None else self.projection(features)
+
+    def block_logits(self, inputs: Tensor, blocks: Tensor, width: int) -> Tensor:
         """Logits of each row's own block of ``width`` ranks: ``(n, d)`` and ``(n,)`` to ``(n, width)``."""
-        return grouped_linear(features, blocks, self.weight, self.bias, width, self.row_index)
+        return grouped_linear(inputs, blocks, self.weight, self.bias, width, self.row_index)
 
     def extra_repr(self) -> str:
         return f"{self.weight.size(0)}, {self.weight.size(1)}, tied={self.tied}"

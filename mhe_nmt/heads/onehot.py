@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, OutputHead, at_least_float32
+from mhe_nmt.heads.projection import ResidualProjection
 
 
 class OneHotHead(OutputHead):
@@ -21,6 +22,7 @@ class OneHotHead(OutputHead):
         in_features: ``d``.
         num_labels: ``V``.
         bias: adds ``c``.
+        projection: the softmax reads ``x + P x``, see :class:`ResidualProjection`.
         ignore_index, label_smoothing: see :class:`OutputHead`.
 
     Shape:
@@ -33,6 +35,7 @@ class OneHotHead(OutputHead):
         num_labels: int,
         *,
         bias: bool = True,
+        projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -41,6 +44,7 @@ class OneHotHead(OutputHead):
         super().__init__(in_features, num_labels, ignore_index=ignore_index, label_smoothing=label_smoothing)
         self.weight = nn.Parameter(torch.empty(num_labels, in_features, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(num_labels, device=device, dtype=dtype)) if bias else None
+        self.projection = ResidualProjection(in_features, device=device, dtype=dtype) if projection else None
         self.tied = False
         self.reset_parameters()
 
@@ -50,6 +54,8 @@ class OneHotHead(OutputHead):
             nn.init.normal_(self.weight, std=self.in_features**-0.5)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+        if self.projection is not None:
+            self.projection.reset_parameters()
 
     def tie_weight(self, weight: nn.Parameter) -> None:
         self._check_tied(weight)
@@ -61,6 +67,8 @@ class OneHotHead(OutputHead):
         return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
 
     def _log_prob(self, features: Tensor) -> Tensor:
+        if self.projection is not None:
+            features = self.projection(features)
         return F.log_softmax(at_least_float32(F.linear(features, self.weight, self.bias)), dim=-1)
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +20,9 @@ class SamplingHead(MultiHead):
     MHS of the paper (section 4.3). The ``V × d`` matrix is seen as blocks of ``prod(b_2 … b_H)`` rows, one
     for each first digit. In training mode a position's normaliser is estimated from its target's own block,
     exactly, and from ``m`` other blocks that are drawn without replacement and shared by all positions of the
-    call: ``Z ≈ sum_own exp(s) + sum_drawn exp(s) / q``, with ``q = m / blocks`` the probability that a block
-    is drawn (the log-Q correction), which is unbiased. So the work a position is the same whatever targets
-    share its batch. In evaluation mode every verb is the exact full softmax; :meth:`to_onehot` exports it.
+    call: ``Z ≈ sum_own exp(s) + sum_drawn exp(s) / q``, with ``q`` the probability that this block is drawn
+    (the log-Q correction), which is unbiased. So the work a position is the same whatever targets share its
+    batch. In evaluation mode every verb is the exact full softmax; :meth:`to_onehot` exports it.
 
     Cost a position in training: ``(1 + m) · block`` logits of ``V``; parameters ``V·(d + 1)``, or ``V`` when
     the weight is tied. Draws come from torch's generator: ``torch.manual_seed`` repeats them.
@@ -31,8 +30,10 @@ class SamplingHead(MultiHead):
     The smoothing term in training is the estimate of the vocabulary-wide sum with the same weights,
     ``-(sum_own log p + sum_drawn log p / q)``; in evaluation it is exact.
 
-    With labels in frequency order the blocks are very unequal, and the estimate is noisy whenever the block
-    of frequent labels is not drawn: give a random ``order``.
+    The estimate is only as good as the draw: with ``draw="counts"`` a block's ``q`` grows with the square
+    root of how often its labels were targets so far, up to 1, so that blocks of frequent labels are nearly
+    always in. The root is what makes the variance smallest if a block holds much of a position's mass about
+    as often as it holds the target. ``"uniform"`` is the paper's draw: ``q = m / blocks`` for all.
 
     Args:
         in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
@@ -40,9 +41,12 @@ class SamplingHead(MultiHead):
         bias: adds a bias a label.
         sample_fraction: share of the blocks drawn beside the target's own, in ``(0, 1]``; at least one
             block. 1 is the full softmax.
+        draw: ``"counts"`` or ``"uniform"``, see above.
+        projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
-        ``matrix.weight`` ``(V, d)``, rows in label order.
+        ``matrix.weight`` ``(V, d)``, rows in label order. ``target_counts`` ``(blocks,)`` int64: how many
+        targets of each block were seen in training mode.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class SamplingHead(MultiHead):
         order: Sequence[int] | Tensor | None = None,
         bias: bool = True,
         sample_fraction: float = 0.25,
+        draw: str = "counts",
+        projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -72,11 +78,19 @@ class SamplingHead(MultiHead):
         )
         if not 0.0 < sample_fraction <= 1.0:
             raise ValueError(f"sample_fraction must be in (0, 1], got {sample_fraction}")
+        if draw not in ("counts", "uniform"):
+            raise ValueError(f"draw must be 'counts' or 'uniform', got {draw!r}")
         self.sample_fraction = float(sample_fraction)
+        self.draw = draw
         self.block_size = self.codec.strides[0]
         self.num_blocks = self.codec.prefix_counts[0]
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
-        self.matrix = LabelMatrix(self.codec, in_features, bias=bias, device=device, dtype=dtype)
+        self.matrix = LabelMatrix(
+            self.codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+        )
+        self.target_counts: Tensor
+        counts = torch.zeros(self.num_blocks, dtype=torch.int64, device=device)
+        self.register_buffer("target_counts", counts)
 
     @property
     def used_fraction(self) -> float:
@@ -85,6 +99,12 @@ class SamplingHead(MultiHead):
 
     def reset_parameters(self) -> None:
         self.matrix.reset_parameters()
+        self.target_counts.zero_()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        # Version 0.1 counted no targets.
+        state_dict.setdefault(f"{prefix}target_counts", torch.zeros_like(self.target_counts))
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
         self._check_tied(weight)
@@ -93,16 +113,17 @@ class SamplingHead(MultiHead):
     def extra_repr(self) -> str:
         return (
             f"{super().extra_repr()}, blocks={self.num_blocks}×{self.block_size}, "
-            f"sampled={self.sampled_blocks}, used_fraction={self.used_fraction:.3f}"
+            f"sampled={self.sampled_blocks} by {self.draw}, used_fraction={self.used_fraction:.3f}"
         )
 
     def to_onehot(self) -> OneHotHead:
         """The same scores as a plain output layer, weights copied."""
-        weight, bias = self.matrix.weight, self.matrix.bias
+        weight, bias, projection = self.matrix.weight, self.matrix.bias, self.matrix.projection
         head = OneHotHead(
             self.in_features,
             self.num_labels,
             bias=bias is not None,
+            projection=projection is not None,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
             device=weight.device,
@@ -112,6 +133,8 @@ class SamplingHead(MultiHead):
             head.weight.copy_(weight)
             if bias is not None and head.bias is not None:
                 head.bias.copy_(bias)
+            if projection is not None and head.projection is not None:
+                head.projection.weight.copy_(projection.weight)
         return head
 
     def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
@@ -124,12 +147,17 @@ class SamplingHead(MultiHead):
         size = self.block_size
         device = features.device
         bias = self.matrix.bias
+        features = self.matrix.inputs(features)
         own_block = ranks.div(size, rounding_mode="floor")
         own_logits = self.matrix.block_logits(features, own_block, size)
         within = torch.arange(size, device=device)
-        drawn = torch.randperm(self.num_blocks, device=device)[: self.sampled_blocks]
+        drawn, q = self._draw()
+        if self.draw == "counts":
+            self.target_counts += own_block.bincount(minlength=self.num_blocks)
         drawn_ranks = (drawn.unsqueeze(-1) * size + within).flatten()
-        drawn_ranks = drawn_ranks[drawn_ranks < self.num_labels]
+        inverse_q = q.to(at_least_float32(features[:0]).dtype).reciprocal().repeat_interleave(size)
+        present = drawn_ranks < self.num_labels
+        drawn_ranks, inverse_q = drawn_ranks[present], inverse_q[present]
         drawn_labels = self.codec.labels(drawn_ranks)
         drawn_logits = F.linear(features, self.matrix.weight.index_select(0, drawn_labels))
         if bias is not None:
@@ -140,17 +168,42 @@ class SamplingHead(MultiHead):
         own_logits = own_logits.masked_fill(absent, -torch.inf)
         is_own = drawn_ranks.div(size, rounding_mode="floor") == own_block.unsqueeze(-1)
         drawn_logits = drawn_logits.masked_fill(is_own, -torch.inf)
-        inverse_q = self.num_blocks / self.sampled_blocks
-        log_z = torch.logaddexp(own_logits.logsumexp(-1), drawn_logits.logsumexp(-1) + math.log(inverse_q))
+        log_z = torch.logaddexp(own_logits.logsumexp(-1), (drawn_logits + inverse_q.log()).logsumexp(-1))
 
         nll = log_z - own_logits.gather(-1, ranks.remainder(size).unsqueeze(-1)).squeeze(-1)
         own_sum = own_logits.masked_fill(absent, 0.0).sum(-1) - (~absent).sum(-1) * log_z
-        drawn_sum = drawn_logits.masked_fill(is_own, 0.0).sum(-1) - (~is_own).sum(-1) * log_z
-        return HeadOutput(nll, -(own_sum + inverse_q * drawn_sum))
+        drawn_sum = ((drawn_logits - log_z.unsqueeze(-1)) * inverse_q).masked_fill(is_own, 0.0).sum(-1)
+        return HeadOutput(nll, -(own_sum + drawn_sum))
+
+    def _draw(self) -> tuple[Tensor, Tensor]:
+        """The drawn blocks ``(m,)`` and the probability with which each of them is drawn."""
+        device, m = self.target_counts.device, self.sampled_blocks
+        shuffled = torch.randperm(self.num_blocks, device=device)
+        if self.draw == "uniform":
+            return shuffled[:m], torch.full((m,), m / self.num_blocks, device=device)
+        # One count more each, and a hundredth of the mean: blocks without targets are drawn now and then.
+        counts = self.target_counts.double()
+        q = _inclusion_probabilities((counts + 1 + 0.01 * counts.mean()).sqrt(), m)[shuffled]
+        # Systematic sampling: m points at distance 1 meet intervals of lengths q, which sum to m.
+        points = torch.arange(m, dtype=q.dtype, device=device) + torch.rand((), dtype=q.dtype, device=device)
+        places = torch.searchsorted(q.cumsum(0), points, right=True).clamp(max=self.num_blocks - 1)
+        return shuffled[places], q[places]
 
     def _log_prob(self, features: Tensor) -> Tensor:
-        logits = F.linear(features, self.matrix.weight, self.matrix.bias)
+        logits = F.linear(self.matrix.inputs(features), self.matrix.weight, self.matrix.bias)
         return at_least_float32(logits).log_softmax(-1)
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         return self._log_prob(features).gather(-1, labels)
+
+
+def _inclusion_probabilities(weights: Tensor, m: int) -> Tensor:
+    """Proportional to ``weights`` ``(n,)``, at most 1, ``m < n`` in sum."""
+    ordered, index = weights.sort(descending=True)
+    certain = torch.arange(len(weights), device=weights.device)
+    rest = ordered.flip(0).cumsum(0).flip(0)
+    # The fewest certain ones such that no other one would have more than 1.
+    fits = (m - certain) * ordered <= rest
+    s = fits.to(torch.int8).argmax()
+    scaled = ((m - s) * ordered / rest[s]).masked_fill(certain < s, 1.0)
+    return torch.empty_like(scaled).scatter_(0, index, scaled)

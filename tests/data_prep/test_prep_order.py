@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 from prep_corpus import run_here
 
-from data_prep.cluster import balanced_order, word_vectors
+from data_prep.cluster import align_places, balanced_order, word_vectors
 from mhe_nmt import balanced_radices
 from user_dir.label_order import read_order
 
@@ -45,6 +45,38 @@ def test_words_of_one_context_share_a_cluster() -> None:
     assert clusters == {frozenset(kind) for kind in kinds}
 
 
+@given(
+    numpy_strategies.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 40), st.integers(1, 4)),
+        elements=st.floats(-5, 5, width=32),
+    ),
+    st.integers(1, 50),
+    st.integers(0, 99),
+)
+def test_alignment_stays_within_clusters(vectors: np.ndarray, size: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    order = draw.permutation(len(vectors))
+    aligned = align_places(vectors, order, size, draw.integers(0, 1000, len(vectors)))
+    for start in range(0, len(order), size):
+        assert sorted(aligned[start : start + size]) == sorted(order[start : start + size])
+
+
+def test_words_that_deviate_alike_share_a_place() -> None:
+    """Six clusters, each its mean plus the same five deviations in an order of its own."""
+    draw = np.random.default_rng(3)
+    deviations = 2.0 * np.eye(5)
+    order, vectors = [], np.empty((30, 5))
+    for cluster in range(6):
+        mean = draw.normal(size=5) * 10
+        places = draw.permutation(5)
+        for place in places:
+            vectors[cluster * 5 + place] = mean + deviations[place] + 0.1 * draw.normal(size=5)
+        order += [cluster * 5 + word for word in draw.permutation(5)]
+    aligned = align_places(vectors, np.array(order), 5, np.ones(30, dtype=int)).reshape(6, 5)
+    assert (aligned % 5 == aligned[0] % 5).all()
+
+
 def test_words_that_never_occur_have_no_direction() -> None:
     vectors = word_vectors([[0, 1, 2, 1], [2, 0]], 6, window=2, dimensions=3, seed=1)
     assert np.isfinite(vectors).all()
@@ -58,7 +90,9 @@ def test_the_command_writes_an_order_that_the_plug_in_reads(prepared: Path, tmp_
     entries = len((prepared / "dict.en.txt").read_text(encoding="utf-8").splitlines())
     ranks = read_order(str(output), entries + 4)
     comments = [line for line in output.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    assert f"{entries + 4} symbols in clusters of {balanced_radices(entries + 4, 2)[-1]}" in comments[0]
+    assert (
+        f"{entries + 4} symbols in aligned clusters of {balanced_radices(entries + 4, 2)[-1]}" in comments[0]
+    )
     assert "train.en" in comments[1]
     run_here("order", "--data", prepared, "--output", tmp_path / "again.txt")
     assert (tmp_path / "again.txt").read_bytes() == output.read_bytes()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import runner
-from benchmarks.heads import HEAD_OPTIONS
+from benchmarks.heads import HEADS, head_options
 from benchmarks.process import ROOT, CommandError, run_logged, shown
 from benchmarks.results import append_row, columns, markdown_table, read_rows, signatures
 from benchmarks.runner import Experiment
@@ -132,6 +132,6 @@ def test_table():
     assert signatures([ROW, shared]) == ["b", "c"]
 
 
-def test_every_head_shares_the_input_embeddings_one_way():
-    for options in HEAD_OPTIONS.values():
+def test_every_head_shares_the_input_embeddings_one_way(tmp_path):
+    for options in (head_options(name, tmp_path, 8000) for name in HEADS):
         assert len({"--share-all-embeddings", "--mhe-share-input-embeddings"} & set(options)) == 1

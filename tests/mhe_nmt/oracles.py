@@ -176,13 +176,19 @@ def table_conditional(
     leaf: tuple[Tensor, Tensor | None],
     x: Tensor,
     radices: Sequence[int],
+    projection: Tensor | None = None,
 ) -> Callable[[tuple[int, ...], int], float]:
-    """Every prefix has its own row: row number = the prefix and digit read as a number."""
+    """Every prefix has its own row: row number = the prefix and digit read as a number.
+
+    With a projection the last level reads x plus that times x.
+    """
 
     def score(prefix: tuple[int, ...], digit: int) -> float:
         level = len(prefix)
-        weight, bias = leaf if level == len(radices) - 1 else inner[level]
-        return _affine(weight, bias, rank_of((*prefix, digit), radices[: level + 1]), x)
+        row = rank_of((*prefix, digit), radices[: level + 1])
+        if level == len(radices) - 1:
+            return _affine(*leaf, row, x if projection is None else x + projection @ x)
+        return _affine(*inner[level], row, x)
 
     return score
 
@@ -211,5 +217,21 @@ def digit_conditional(
             value += sum(float(embeddings[level - 1][j][d][m]) for j, d in enumerate(prefix))
             values.append(gelu(value))
         return _affine(weight, bias, digit, torch.tensor(values, dtype=torch.float64))
+
+    return score
+
+
+def with_prototypes(
+    conditional: Callable[[tuple[int, ...], int], float],
+    first: tuple[Tensor, Tensor | None],
+    count: int,
+    x: Tensor,
+) -> Callable[[tuple[int, ...], int], float]:
+    """The first digit's score is the log of the sum over its prototypes' exponentials."""
+
+    def score(prefix: tuple[int, ...], digit: int) -> float:
+        if prefix:
+            return conditional(prefix, digit)
+        return math.log(sum(math.exp(_affine(*first, digit * count + j, x)) for j in range(count)))
 
     return score

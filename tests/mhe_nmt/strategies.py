@@ -69,7 +69,11 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "cascade-nobias": ("cascade", {"bias": False}),
     "cascade-digit": ("cascade", {"conditioning": "digit"}),
     "cascade-digit-hidden": ("cascade", {"conditioning": "digit", "hidden_features": 4, "bias": False}),
-    "cascade-first-hidden": ("cascade", {"first_hidden_features": 3}),
+    "cascade-projection": ("cascade", {"projection": True}),
+    "cascade-prototypes": ("cascade", {"prototypes": 3}),
+    "cascade-digit-prototypes": ("cascade", {"conditioning": "digit", "prototypes": 2}),
+    "onehot-projection": ("onehot", {"projection": True}),
+    "sampling-projection": ("sampling", {"projection": True}),
     "sampling": ("sampling", {}),
     "sampling-nobias": ("sampling", {"bias": False, "sample_fraction": 0.5}),
 }

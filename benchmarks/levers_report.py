@@ -1,0 +1,32 @@
+"""The tables of `benchmarks.levers`, one a section."""
+
+from __future__ import annotations
+
+import os
+from itertools import groupby
+from pathlib import Path
+
+from .results import columns, markdown_table, read_rows, signatures
+
+_INTRODUCTION = """Multi30k de-en with a small model (2 + 2 layers of 192) and short trainings (1,400 updates
+with linear decay, three passes), as `python -m benchmarks.levers` runs them; likelihood of val, BLEU and
+chrF++ of test_2016_flickr, beam 5. Single runs: 0.01 bits or half a BLEU point between two of them mean
+nothing. What was tried and left out used options that are gone again."""
+
+
+def write_report(results: Path) -> None:
+    """The .md file beside the .jsonl file."""
+    target = results.with_suffix(".md")
+    partial = target.with_name(f".{target.name}.part")
+    partial.write_text(_report(results), encoding="utf-8")
+    os.replace(partial, target)
+
+
+def _report(results: Path) -> str:
+    rows = sorted(read_rows(results, ("section", "name", "seed")), key=lambda row: row["section"])
+    parts = ["# Levers, one at a time", _INTRODUCTION]
+    for section, members in groupby(rows, key=lambda row: row["section"]):
+        parts += [f"## {section}", markdown_table(list(members), columns((1.0,)))]
+    parts += ["\n".join(f"`{signature}`" for signature in signatures(rows)), "## Commands"]
+    parts += [f"{row['section']}, {row['name']}:\n\n    {row['commands'][0]}" for row in rows]
+    return "\n\n".join(parts) + "\n"

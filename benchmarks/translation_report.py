@@ -1,0 +1,162 @@
+"""The .md file of `benchmarks.translation`: means over seeds, paired tests, single runs, commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .results import Column, Row, columns, markdown_table, own_parameters, read_rows, score_at, signatures
+from .significance import BASELINE
+from .translation_plot import write_plot
+
+_SEED: Column = ("seed", lambda row: str(row["seed"]))
+_TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
+
+
+def tests_file(results: Path) -> Path:
+    """Where the paired tests of a results file are kept."""
+    return results.with_name(f"{results.stem}-paired.json")
+
+
+def step_times_file(results: Path) -> Path:
+    """Where benchmarks.step_time keeps its figures for a results file."""
+    return results.with_name(f"{results.stem}-step-time.json")
+
+
+def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
+    """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot."""
+    rows = read_rows(results)
+    tests, times = (
+        json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        for file in (tests_file(results), step_times_file(results))
+    )
+    target, plot = results.with_suffix(".md"), results.with_suffix(".png")
+    partial = target.with_name(f".{target.name}.part")
+    partial.write_text(report(rows, tests, times, title, preparation, plot.name), encoding="utf-8")
+    os.replace(partial, target)
+    write_plot(plot, means(rows), times, f"{title}, German to English")
+
+
+def report(
+    rows: list[Row],
+    tests: list[Row],
+    times: list[Row],
+    title: str,
+    preparation: Sequence[str],
+    plot: str,
+) -> str:
+    """The text of that file; `plot` is the name of its picture."""
+    penalties = tuple(score["lenpen"] for score in rows[0]["scores"])
+    versions = ", ".join(f"{name} {number}" for name, number in rows[-1]["versions"].items())
+    machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
+    commands = "\n\n".join(
+        "\n".join([f"# {row['name']}, seed {row['seed']}", *row["commands"]]) for row in rows
+    )
+    signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
+    prepared = "\n".join(preparation)
+    return f"""# {title}, German to English
+
+Means over seeds:
+
+{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times))}
+
+Parameters are the output layer's own; "shared" ones are the embedding's. The likelihood is that of the
+target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
+(lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
+shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
+the same batches in one process: milliseconds of processor time, one thread, for a whole update, and for the
+output layer's forward and backward passes alone.
+
+![BLEU against parameters and time]({plot})
+
+{_tests_section(tests)}## Single runs
+
+{markdown_table(rows, [_SEED, *columns(penalties), _TRAIN_SECONDS])}
+
+{signed}
+
+Measured with {versions}, on {machines}.
+
+## Commands
+
+```sh
+{prepared}
+
+{commands}
+```
+"""
+
+
+def _tests_section(tests: list[Row]) -> str:
+    if not tests:
+        return ""
+    shown: list[Column] = [
+        ("output layer", lambda row: row["name"]),
+        ("seeds", lambda row: ", ".join(map(str, row["seeds"]))),
+        (f"BLEU − {BASELINE}", lambda row: f"{row['bleu_difference']:+.2f}"),
+        ("p", lambda row: f"{row['bleu_p']:.3f}"),
+        (f"chrF++ − {BASELINE}", lambda row: f"{row['chrf_difference']:+.2f}"),
+        ("p ", lambda row: f"{row['chrf_p']:.3f}"),
+    ]
+    return f"""## Against the tied full softmax
+
+sacrebleu's paired bootstrap (1,000 samples) on the translations of all seeds that both have, one after
+another, lenpen 1:
+
+{markdown_table(tests, shown)}
+
+"""
+
+
+def means(rows: Sequence[Row]) -> list[Row]:
+    """One row a name: the first seed's, with figures that are means over seeds, and their spread."""
+    found = []
+    for name in dict.fromkeys(row["name"] for row in rows):
+        members = [row for row in rows if row["name"] == name]
+        mean = {**members[0], "seeds": len(members)}
+        mean["valid_nll_bits"] = statistics.mean(row["valid_nll_bits"] for row in members)
+        mean["scores"] = []
+        for score in members[0]["scores"]:
+            scores = [score_at(row, score["lenpen"]) or score for row in members]
+            figures = {key: statistics.mean(s[key] for s in scores) for key in ("bleu", "chrf++")}
+            spread = statistics.stdev(s["bleu"] for s in scores) if len(scores) > 1 else None
+            mean["scores"].append({**score, **figures, "bleu_spread": spread})
+        found.append(mean)
+    return found
+
+
+def mean_columns(penalties: Sequence[float]) -> list[Column]:
+    def bleu(penalty: float) -> Callable[[Row], str]:
+        def cell(row: Row) -> str:
+            score = score_at(row, penalty)
+            if not score:
+                return "–"
+            spread = "" if score["bleu_spread"] is None else f" ± {score['bleu_spread']:.2f}"
+            return f"{score['bleu']:.2f}{spread}"
+
+        return cell
+
+    plain = columns(penalties)
+    return [
+        ("output layer", lambda row: row["name"]),
+        ("its parameters", own_parameters),
+        ("seeds", lambda row: str(row["seeds"])),
+        plain[2],
+        *((f"BLEU, lenpen {penalty:g}", bleu(penalty)) for penalty in penalties),
+        plain[-1],
+    ]
+
+
+def step_time_columns(rows: Sequence[Row]) -> list[Column]:
+    """Columns from the results of benchmarks.step_time, or none if it has not been run."""
+    times = {row["name"]: row for row in rows}
+
+    def milliseconds(key: str, digits: int) -> Callable[[Row], str]:
+        return lambda row: f"{times[row['name']][key]:.{digits}f}" if row["name"] in times else "–"
+
+    if not times:
+        return []
+    return [("step, ms", milliseconds("step_ms", 0)), ("of it output layer, ms", milliseconds("head_ms", 1))]
