@@ -36,10 +36,14 @@ class HeadOptions:
         "prefix, or shared ones that see the earlier digits through embeddings (default: table)")
     hidden_features: int | None = option(None, "cascade with digit conditioning: size of its hidden layers "
         "(default: as the features)", metavar="M")
-    first_hidden_features: int | None = option(None, "cascade: size of a hidden layer beside the first "
-        "head's linear one (default: 0, none)", metavar="M")
+    prototypes: int | None = option(None, "cascade: weight vectors of each first digit, joined by "
+        "log-sum-exp (default: 1)", metavar="J")
+    projection: bool | None = option(None, "onehot, sampling, cascade with tables: the matrix with a row a "
+        "class reads the features through a d x d matrix of its own")
     sample_fraction: float | None = option(None, "sampling: share of the blocks drawn an update beside each "
         "target's own (default: 0.25)", metavar="F")
+    sample_by: Literal["counts", "uniform"] | None = option(None, "sampling: draw blocks by how often their "
+        "classes were targets so far, or all alike as in the paper (default: counts)")
     label_order: str = option("identity", "ranks of the classes: identity, random, or a file with one rank a "
         "line", metavar="identity|random|PATH")
     order_seed: int = option(1, "of --label-order random", metavar="N")
@@ -47,14 +51,16 @@ class HeadOptions:
     # fmt: on
 
 
-#: Options that only one head reads: field, the head, the head's keyword.
-_OPTIONS_OF_ONE_HEAD = (
-    ("groups", "product", "groups"),
-    ("group_form", "product", "form"),
-    ("conditioning", "cascade", "conditioning"),
-    ("hidden_features", "cascade", "hidden_features"),
-    ("first_hidden_features", "cascade", "first_hidden_features"),
-    ("sample_fraction", "sampling", "sample_fraction"),
+#: Options that only some heads read: field, the heads, their keyword.
+_OPTIONS_OF_SOME_HEADS = (
+    ("groups", ("product",), "groups"),
+    ("group_form", ("product",), "form"),
+    ("conditioning", ("cascade",), "conditioning"),
+    ("hidden_features", ("cascade",), "hidden_features"),
+    ("prototypes", ("cascade",), "prototypes"),
+    ("projection", ("onehot", "sampling", "cascade"), "projection"),
+    ("sample_fraction", ("sampling",), "sample_fraction"),
+    ("sample_by", ("sampling",), "draw"),
 )
 
 
@@ -73,11 +79,14 @@ def head_from_options(
         UsageError: for options that are out of range or do not belong to this head.
     """
     keywords: dict[str, Any] = {"label_smoothing": options.label_smoothing}
-    for field, head, keyword in _OPTIONS_OF_ONE_HEAD:
+    for field, heads, keyword in _OPTIONS_OF_SOME_HEADS:
         value = getattr(options, field)
         if value is not None:
-            flag = "--" + field.replace("_", "-")
-            require(head == options.head, f"{flag} belongs to --head {head}, not to --head {options.head}")
+            require(
+                options.head in heads,
+                f"--{field.replace('_', '-')} belongs to --head {' or '.join(heads)}, not to --head "
+                f"{options.head}; leave it out",
+            )
             keywords[keyword] = value
     if options.head == "onehot":
         require(

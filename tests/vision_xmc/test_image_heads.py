@@ -22,9 +22,10 @@ HEADS: dict[str, list[Any]] = {
     "product-three": ["--head", "product", "--radices", 4, 5, 5, "--label-order", "random"],
     "mixture": ["--head", "product", "--groups", 3],
     "joint": ["--head", "product", "--groups", 2, "--group-form", "joint"],
-    "cascade": ["--head", "cascade", "--radices", 5, 20, "--first-hidden-features", 8],
+    "cascade": ["--head", "cascade", "--radices", 5, 20, "--prototypes", 2, "--projection"],
     "cascade-digit": ["--head", "cascade", "--conditioning", "digit", "--num-heads", 3],
     "sampling": ["--head", "sampling", "--sample-fraction", 0.5, "--label-smoothing", 0.1],
+    "sampling-uniform": ["--head", "sampling", "--sample-by", "uniform", "--projection"],
 }
 
 
