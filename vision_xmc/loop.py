@@ -19,9 +19,6 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import Dataset
 
 from vision_xmc import checkpoint
 from vision_xmc.averaging import WeightAverage
@@ -29,28 +26,13 @@ from vision_xmc.batches import BatchPlan, MicroBatches, checked, make_loader
 from vision_xmc.errors import UsageError
 from vision_xmc.evaluation import evaluate
 from vision_xmc.loop_options import LoopOptions
+from vision_xmc.loss_module import LossModule
 from vision_xmc.optimizer import new_optimizer, rate
 from vision_xmc.processes import seed_update
 from vision_xmc.reporter import Reporter
 from vision_xmc.sharding import Shards
 from vision_xmc.state import RunState, check_same_run
-from vision_xmc.task import Task
-
-
-class _LossModule(nn.Module):
-    """What DDP wraps: its ``forward`` is the task's loss, so that tasks need not know of DDP."""
-
-    def __init__(self, task: Task, shards: Shards) -> None:
-        super().__init__()
-        self.model = task.model
-        self._loss = task.loss
-        # Label codes and the like never change: no need to send them round before each forward pass.
-        ignored = [name for name, buffer in self.named_buffers() if not buffer.is_floating_point()]
-        ignored += [f"model.{name}" for name in shards.rows]
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, ignored)
-
-    def forward(self, batch: Any) -> Mapping[str, Tensor]:
-        return self._loss(batch)
+from vision_xmc.task import Examples, Task
 
 
 class Loop:
@@ -79,7 +61,7 @@ class Loop:
         self.described, self.fixed = dict(described or {}), fixed
         self.folder = options.output
         self.plan = BatchPlan(
-            examples=len(task.train_data),  # type: ignore[arg-type]
+            examples=len(task.train_data),
             batch_size=options.batch_size,
             processes=accelerator.num_processes,
             rank=accelerator.process_index,
@@ -97,7 +79,7 @@ class Loop:
             average = WeightAverage(task.model, options.average, options.ema_decay)
         self.shards = Shards(task.sharded_rows(), accelerator)
         self.module, self.optimizer = accelerator.prepare(
-            _LossModule(task, self.shards), new_optimizer(task, options)
+            LossModule(task, self.shards), new_optimizer(task, options)
         )
         self.state = RunState(task.model, self.optimizer, average, self.shards, accelerator)
         self.report = Reporter(
@@ -201,7 +183,7 @@ class Loop:
 
     # Evaluation.
 
-    def _evaluate(self, data: Dataset[Any]) -> dict[str, float]:
+    def _evaluate(self, data: Examples) -> dict[str, float]:
         size = self.options.eval_batch_size or self.options.batch_size
         return evaluate(self.task, data, self.accelerator, batch_size=size, workers=self.options.num_workers)
 
@@ -233,7 +215,8 @@ class Loop:
         """Final metrics of the last and the best weights."""
         task, progress = self.task, self.state.progress
         described = task.description().items()
-        result = {name: value for name, value in described if isinstance(value, (str, int, float))}
+        result: dict[str, Any] = {}
+        result |= {name: value for name, value in described if isinstance(value, (str, int, float))}
         result["updates"] = progress.update
         result["epochs"] = progress.update / self.plan.updates_per_epoch
         result["train_seconds"] = round(progress.seconds, 2)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from image_commands import DIGITS, REPOSITORY, SCRIPTS, command, environment, run, strings
-from toy_task import fit, options, records, weights
+from toy_task import assert_same_weights, fit, options, records, weights
 from two_process_worker import JOBS, make_task
 
 TORCHRUN = (SCRIPTS / "torchrun", "--standalone", "--nproc_per_node=2")
@@ -30,7 +30,8 @@ def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # The first process alone writes and speaks.
-    assert done.stdout.count("resuming from update 8 of 13") == 1
+    for name in ("resumed", "broken"):
+        assert done.stdout.count(f"resuming from update 8 of 13 in {folder / name}\n") == 1
     return folder
 
 
@@ -72,6 +73,15 @@ def test_one_process_goes_on_with_what_two_began(name: str, trained_in_two: Path
     losses = [[r["loss"] for r in records(folder, "train")] for folder in (two, one)]
     assert len(losses[1]) == (12 if name == "sharded-adamw" else 15)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_two_processes_resume_a_head_that_remembers(trained_in_two: Path) -> None:
+    """The counts by which it draws blocks are the first process's in both."""
+    whole, broken = trained_in_two / "whole", trained_in_two / "broken"
+    losses = [[r["loss"] for r in records(folder, "train")] for folder in (whole, broken)]
+    assert losses[0] == losses[1]
+    assert_same_weights(broken / "last.pt", whole / "last.pt")
+    assert weights(whole / "last.pt")["head.target_counts"].sum() > 0
 
 
 def test_torchrun_on_images(tmp_path: Path) -> None:

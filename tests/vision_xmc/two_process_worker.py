@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 from sharded_task import ShardedTask
 from toy_task import PointTask, options
 
 from vision_xmc.loop import Loop
+from vision_xmc.loop_options import LoopOptions
 from vision_xmc.options import as_plain
-from vision_xmc.processes import finish, start
+from vision_xmc.processes import start
 from vision_xmc.task import Task
 
 #: Task and training of each job. 41 examples in batches of 10 end in a batch of one.
@@ -25,6 +27,8 @@ JOBS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sharded-adamw": ({}, {"optimizer": "adamw", "lr": 0.01, "schedule": "constant", "max_steps": 6}),
     "resumed": ({}, {"schedule": "constant", "max_steps": 13, "save_steps": 1}),
 }
+#: A head that draws blocks by what it saw before; no job, for its draws depend on the process.
+SAMPLING: dict[str, Any] = {"head": "sampling", "radices": (6, 2), "sample_fraction": 0.3}
 
 
 def make_task(name: str) -> Task:
@@ -35,11 +39,15 @@ def make_task(name: str) -> Task:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     for name, (_, training) in JOBS.items():
-        chosen = options(folder / name, **training)
-        # One accelerator after another shares the process group; only the last may close it.
-        accelerator = start(chosen)
-        Loop(make_task(name), chosen, accelerator, as_plain(chosen)).fit()
-    finish(accelerator)
+        _fit(make_task(name), options(folder / name, **training))
+    for name, steps in (("whole", 13), ("broken", 8), ("broken", 13)):
+        _fit(PointTask(**SAMPLING), options(folder / name, schedule="constant", max_steps=steps))
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _fit(task: Task, chosen: LoopOptions) -> None:
+    # One accelerator after another shares the process group; only the last may close it.
+    Loop(task, chosen, start(chosen), as_plain(chosen)).fit()
 
 
 if __name__ == "__main__":
