@@ -19,11 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 
-import torch
-
 from .process import CommandError, run_logged, shown, stop_others
 from .results import Column, Row, append_row, markdown_table, read_rows
-from .runner import cpu_name, versions
+from .runner import processor_name, versions
 
 HUNDRED = {
     "onehot": "--head onehot",
@@ -76,8 +74,8 @@ COMPARISONS = {
     ),
     "cifar100-short": Comparison(
         "CIFAR-100, a small network and a few epochs",
-        "--dataset cifar100 --arch resnet8 --epochs 15 --batch-size 128 --lr 0.1 --validation 0 "
-        "--eval-epochs 5 --save-steps 100",
+        "--dataset cifar100 --arch resnet8 --epochs 6 --batch-size 128 --lr 0.1 --validation 0 "
+        "--precision bf16 --eval-epochs 3 --save-steps 100",
         HUNDRED,
     ),
     "cifar100": Comparison(
@@ -214,7 +212,7 @@ def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
         **result[weights]["test"],
         "command": shown(command),
         "versions": {"python": versions()["python"], **packages},
-        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu_name(),
+        "processor": processor_name(),
     }
 
 

@@ -111,7 +111,7 @@ def run(
     row |= count_parameters(experiment)
     row["scores"] = [score(experiment, penalty, announce) for penalty in experiment.length_penalties]
     row["commands"] = [shown(command) for command in experiment.commands()]
-    return row | {"versions": versions(), "processor": _processor()}
+    return row | {"versions": versions(), "processor": processor_name()}
 
 
 def train(
@@ -243,7 +243,8 @@ def _identity(checkpoint: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The GPU where there is one, else the processor."""
     import torch
 
     if torch.cuda.is_available():

@@ -26,13 +26,16 @@ class ImageClassifier(nn.Module):
         self, backbone: nn.Module, head: OutputHead, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, head
+        # Convolutions are faster so, on CPUs as on GPUs.
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.head = head
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def normalise(self, images: Tensor) -> Tensor:
         """``(N, C, height, width)`` uint8 to float32 of zero mean and unit variance."""
-        return (images.float() / 255 - self.mean) / self.std
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return (pixels / 255 - self.mean) / self.std
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, height, width)`` uint8 to features ``(N, d)``."""
