@@ -14,6 +14,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vision_xmc.errors import UsageError
+from vision_xmc.task import Examples
 
 Key = tuple[int, int]
 
@@ -101,9 +102,9 @@ def evaluation_batches(examples: int, batch_size: int, processes: int, rank: int
 
 
 def make_loader(
-    data: Dataset[Any],
+    data: Examples,
     batches: Sampler[list[Key]] | Sequence[list[int]],
-    collate: Callable[[Sequence[Any]], Any],
+    collate: Callable[[list[Any]], Any],
     *,
     workers: int,
     pin_memory: bool = False,
@@ -136,7 +137,7 @@ class _Unreadable:
 
 
 class _Guarded(Dataset[Any]):
-    def __init__(self, data: Dataset[Any]) -> None:
+    def __init__(self, data: Examples) -> None:
         self.data = data
 
     def __getitem__(self, key: Any) -> Any:
@@ -147,9 +148,9 @@ class _Guarded(Dataset[Any]):
 
 
 class _GuardedCollate:
-    def __init__(self, collate: Callable[[Sequence[Any]], Any]) -> None:
+    def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
         self.collate = collate
 
-    def __call__(self, items: Sequence[Any]) -> Any:
+    def __call__(self, items: list[Any]) -> Any:
         broken = [item for item in items if isinstance(item, _Unreadable)]
         return broken[0] if broken else self.collate(items)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from vision_xmc.batches import checked, evaluation_batches, make_loader
 from vision_xmc.processes import share_buffers, sum_over_processes
-from vision_xmc.task import Task
+from vision_xmc.task import Examples, Task
 
 
 def evaluate(
-    task: Task, data: Dataset[Any], accelerator: Accelerator, *, batch_size: int, workers: int = 0
+    task: Task, data: Examples, accelerator: Accelerator, *, batch_size: int, workers: int = 0
 ) -> dict[str, float]:
     """``task.summarise`` of the sums over ``data``, equal on every process. All processes call it together.
 
@@ -27,7 +24,7 @@ def evaluate(
         batch_size: examples a batch and process.
         workers: loading processes.
     """
-    examples = len(data)  # type: ignore[arg-type]
+    examples = len(data)
     keys = evaluation_batches(examples, batch_size, accelerator.num_processes, accelerator.process_index)
     pinned = accelerator.device.type == "cuda"
     sums: dict[str, Tensor] = {}

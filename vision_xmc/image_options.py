@@ -58,9 +58,9 @@ class ImageOptions:
             f"--validation must be at least 0 and below 0.9, got {self.validation}",
         )
         require(1 <= self.digits <= 5, f"--digits must be from 1 to 5, got {self.digits}")
-        if self.digits_size is None:
-            object.__setattr__(self, "digits_size", max(20000, 2 * 10**self.digits))
-        require(self.digits_size >= 1, f"--digits-size must be at least 1, got {self.digits_size}")
+        size = max(20000, 2 * 10**self.digits) if self.digits_size is None else self.digits_size
+        object.__setattr__(self, "digits_size", size)
+        require(size >= 1, f"--digits-size must be at least 1, got {size}")
         require(self.image_size >= 8, f"--image-size must be at least 8, got {self.image_size}")
         require(self.mixup >= 0, f"--mixup must be at least 0, got {self.mixup}")
 

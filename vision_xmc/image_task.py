@@ -104,7 +104,7 @@ class ImageTask(Task):
             ) from error
 
 
-def with_sync_batchnorm(model: nn.Module) -> nn.Module:
+def with_sync_batchnorm(model: ImageClassifier) -> ImageClassifier:
     """``model`` with batch norms that take their statistics over all processes.
 
     Raises:

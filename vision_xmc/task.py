@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
-Items = Sequence[Any]
+
+class Examples(Protocol):
+    """A map-style data set."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any) -> Any: ...
 
 
 class Task(ABC):
@@ -30,9 +36,9 @@ class Task(ABC):
     """
 
     model: nn.Module
-    train_data: Dataset[Any]
-    valid_data: Dataset[Any] | None = None
-    test_data: Dataset[Any] | None = None
+    train_data: Examples
+    valid_data: Examples | None = None
+    test_data: Examples | None = None
     best_metric: str
     higher_is_better: bool = True
     curves: Sequence[tuple[str, Sequence[str]]] = ()
@@ -54,7 +60,7 @@ class Task(ABC):
         """Metrics from the sums over a whole data set; here each divided by the number of examples."""
         return {name: value / examples for name, value in sums.items()}
 
-    def collate(self, items: Items) -> Any:
+    def collate(self, items: list[Any]) -> Any:
         """A batch from items; runs in the loading workers."""
         return default_collate(items)
 

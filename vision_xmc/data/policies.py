@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from vision_xmc.errors import UsageError
 
@@ -27,6 +28,7 @@ class Policy:
             from kornia.augmentation import auto
         except ImportError:
             raise UsageError(f"--policy {name} needs kornia: pip install kornia") from None
+        self._policy: nn.Module
         if name == "autoaugment":
             self._policy = auto.AutoAugment("imagenet" if imagenet else "cifar10")
         elif name == "randaugment":

@@ -99,10 +99,9 @@ def load_splits(options: ImageOptions, say: Callable[[str], None], workers: int 
     if options.dataset == "digits":
         held_out = min(max(1000, 10**options.digits), 10_000)
         sizes = {"train": options.digits_size, "valid": held_out, "test": 2 * held_out}
-        train, valid, test = (
-            DigitImages(split, options.digits, size, options.data_seed) for split, size in sizes.items()
+        return ImageSplits(
+            *(DigitImages(split, options.digits, size, options.data_seed) for split, size in sizes.items())
         )
-        return ImageSplits(train, valid, test)
     assert options.data_path is not None
     if options.dataset == "folder":
         return _folder_splits(options, say, workers)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
-from transformers.models.resnet.modeling_resnet import ResNetConvLayer
+from transformers.models.resnet.modeling_resnet import (
+    ResNetBasicLayer,
+    ResNetBottleNeckLayer,
+    ResNetConvLayer,
+)
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,12 @@ class ResNet(nn.Module):
             stem = ResNetConvLayer(in_channels, stem_width, kernel_size=3, stride=1)
             nn.init.kaiming_normal_(stem.convolution.weight, mode="fan_out", nonlinearity="relu")
             self.net.embedder.embedder = stem
-            self.net.embedder.pooler = nn.Identity()
+            self.net.embedder.register_module("pooler", nn.Identity())
         if zero_init_residual:
-            for stage in self.net.encoder.stages:
-                for block in stage.layers:
-                    nn.init.zeros_(block.layer[-1].normalization.weight)
+            for block in self.net.modules():
+                if isinstance(block, (ResNetBasicLayer, ResNetBottleNeckLayer)):
+                    last: Any = block.layer[-1]
+                    nn.init.zeros_(last.normalization.weight)
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.flatten(self.net(images, return_dict=True).pooler_output, 1)
