@@ -30,8 +30,8 @@ class MultiLabelHead(nn.Module, ABC):
     """Output layer over ``V`` labels of which a document has none, one or many.
 
     Targets are label sets in CSR form: document ``n`` has ``labels[offsets[n]:offsets[n + 1]]``, in any
-    order; a label that stands there twice counts once. Scores are log-probabilities that a document has a label, in
-    nats, float32 (float64 for float64 features); those of different labels do not exclude each other.
+    order; a label that stands there twice counts once. Scores are log-probabilities that a document has a
+    label, in nats, float32 (float64 for float64 features); labels do not exclude each other.
 
     Args:
         in_features: ``d``.

@@ -200,7 +200,7 @@ class MultiLabelCascade(MultiLabelHead):
         return scores, self.codec.labels(ranks)
 
     def _opened(self, inputs: Tensor, groups: Tensor, of_groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and ranks of all labels of ``groups`` ``(R, c)``, each ``(R, c·w)``; -inf behind the last."""
+        """Scores and ranks ``(R, c·w)`` of all labels of ``groups`` ``(R, c)``; -inf behind the last."""
         rows, opened = groups.shape
         logits = self._block_logits(inputs.repeat_interleave(opened, 0), groups.flatten())
         scores = F.logsigmoid(logits).view(rows, opened, -1) + of_groups.unsqueeze(-1)
