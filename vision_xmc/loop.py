@@ -159,7 +159,8 @@ class Loop:
         at_end = done == self.total
         epoch, rest = divmod(done, self.plan.updates_per_epoch)
         epoch_ends = rest == 0 or at_end
-        collects = epoch_ends and done > options.swa_start * self.total
+        due = epoch_ends if options.swa_steps is None else _due(done, options.swa_steps)
+        collects = (due or at_end) and done > options.swa_start * self.total
         if average is not None and options.average == "swa" and collects:
             average.update()
         if epoch_ends or _due(done, options.log_steps):

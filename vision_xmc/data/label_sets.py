@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,24 @@ class LabelSets:
         """Of one sequence of labels a document."""
         offsets = np.zeros(len(sets) + 1, dtype=np.int64)
         np.cumsum([len(own) for own in sets], out=offsets[1:])
-        flat = np.concatenate([np.asarray(own, dtype=np.int64) for own in sets]) if len(sets) else []
-        return cls(np.asarray(flat, dtype=np.int64), offsets)
+        flat = [np.asarray(own, dtype=np.int64) for own in sets]
+        return cls(np.concatenate(flat) if flat else np.empty(0, dtype=np.int64), offsets)
+
+    @classmethod
+    def of_names(cls, sets: Iterable[Iterable[str]]) -> tuple[LabelSets, list[str]]:
+        """Of names, which are numbered as they come, and the names by number."""
+        numbers: dict[str, int] = {}
+        labels, offsets = array("q"), array("q", [0])
+        for own in sets:
+            labels.extend(numbers.setdefault(name, len(numbers)) for name in own)
+            offsets.append(len(labels))
+        return cls(np.array(labels, dtype=np.int64), np.array(offsets, dtype=np.int64)), list(numbers)
+
+    def renumbered(self, numbers: np.ndarray, num_labels: int) -> LabelSets:
+        """With ``numbers[label]``, below ``num_labels``, for ``label``; sets sorted, without repetition."""
+        matrix = LabelSets(numbers[self.labels], self.offsets).matrix(num_labels)
+        matrix.sort_indices()
+        return LabelSets.of_matrix(matrix)
 
     @classmethod
     def of_matrix(cls, matrix: sparse.csr_array) -> LabelSets:
@@ -44,7 +61,7 @@ class LabelSets:
 
     def take(self, documents: np.ndarray) -> LabelSets:
         """Those of some documents, in that order."""
-        return LabelSets.of([self[int(document)] for document in documents])
+        return LabelSets.of([self[document] for document in documents.tolist()])
 
     def counts(self, num_labels: int) -> np.ndarray:
         """How many documents have each of ``num_labels`` labels: ``(V,)`` int64."""
