@@ -20,6 +20,7 @@ class XmcOptions:
         metavar="DIR|NAME")
     data_path: Path | None = option(None, "folder of the data set that --dataset names", metavar="DIR",
         may_change=True)
+    documents: int | None = option(None, "use the first N training documents only", metavar="N")
     label_names: Path | None = option(None, "names to show for labels: lines that begin with a label and end "
         "with its name, separated by tabs", metavar="FILE", may_change=True)
     valid_size: float = option(0.02, "share or number of training documents held out to choose the best "
@@ -40,6 +41,10 @@ class XmcOptions:
         for name in ("valid_size", "test_size"):
             size = getattr(self, name)
             require(size >= 0, f"--{name.replace('_', '-')} must be at least 0, got {size:g}")
+        require(
+            self.documents is None or self.documents >= 1,
+            f"--documents must be at least 1, got {self.documents}",
+        )
 
     @property
     def path(self) -> Path:

@@ -60,7 +60,7 @@ def set_up(data_options: XmcOptions, encoder: EncoderOptions, head: LabelHeadOpt
     Raises:
         UsageError: naming what is missing or does not fit.
     """
-    data = _load(data_options, say)
+    data = load_data(data_options, say)
     num_labels = len(data.label_names)
     radices = radices_of(head, num_labels)
     lines = _label_lines(data.label_names, data_options.label_names)
@@ -95,7 +95,12 @@ def set_up(data_options: XmcOptions, encoder: EncoderOptions, head: LabelHeadOpt
     return Ready(data, inputs, model, blueprint, preparation, lines)
 
 
-def _load(options: XmcOptions, say: Say) -> XmcData:
+def load_data(options: XmcOptions, say: Say) -> XmcData:
+    """The data set that the options name.
+
+    Raises:
+        UsageError: naming what is missing or wrong in it.
+    """
     path = options.path
     if options.data_path is None and options.dataset == "docstrings":
         parts = docstring_parts(options.cache_dir)
@@ -105,6 +110,8 @@ def _load(options: XmcOptions, say: Say) -> XmcData:
         )
     else:
         parts = load_parts(path)
+    if options.documents is not None:
+        parts["train"] = parts["train"].first(options.documents)
     return assemble(parts, options.valid_size, options.test_size, options.data_seed, say)
 
 

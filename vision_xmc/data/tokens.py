@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,18 @@ def tokenise(tokeniser: Any, texts: Sequence[str], max_len: int, cache: Path) ->
         (folder / "raw").unlink()
         np.save(folder / "offsets.npy", np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
 
-    backend = getattr(tokeniser, "backend_tokenizer", None)
-    identity = backend.to_str() if backend is not None else repr(sorted(tokeniser.get_vocab().items()))
-    name = digest([type(tokeniser).__name__, identity, str(max_len), digest(texts)])
+    name = digest([_identity(tokeniser), str(max_len), digest(texts)])
     return Tokens(made_once(cache / f"tokens-{name}", make))
+
+
+def _identity(tokeniser: Any) -> str:
+    backend = getattr(tokeniser, "backend_tokenizer", None)
+    if backend is None:
+        return f"{type(tokeniser).__name__} {sorted(tokeniser.get_vocab().items())}"
+    about = json.loads(backend.to_str())
+    # What the last call asked for, which is no part of what the tokeniser is.
+    about.pop("truncation"), about.pop("padding")
+    return json.dumps(about, sort_keys=True)
 
 
 def _first_line(error: Exception) -> str:

@@ -40,6 +40,11 @@ class Part:
     def __len__(self) -> int:
         return len(self.sets)
 
+    def first(self, count: int) -> Part:
+        """The first ``count`` documents, or all where there are fewer."""
+        sets = self.sets.take(np.arange(min(count, len(self))))
+        return Part(self.documents[:count], sets, self.names, self.source)
+
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file, without their ends.

@@ -128,8 +128,8 @@ def assemble(
     used = {
         role: {part.names[label] for label in np.unique(part.sets.labels)} for role, part in parts.items()
     }
-    known = sorted(used["train"])
-    unseen = sorted(set().union(*used.values()) - used["train"])
+    known = sorted(used["train"], key=_as_number)
+    unseen = sorted(set().union(*used.values()) - used["train"], key=_as_number)
     numbers = {name: number for number, name in enumerate(known + unseen)}
     splits: dict[str, Split] = {}
     for role, part in parts.items():
@@ -153,6 +153,10 @@ def assemble(
             f"{parts['train'].source} has {len(known)} different labels; there must be at least 3"
         )
     return XmcData(splits["train"], splits.get("valid"), splits.get("test"), known, unseen)
+
+
+def _as_number(name: str) -> tuple[int, str]:
+    return (int(name), name) if name.isdecimal() else (-1, name)
 
 
 def _remark(part: Part, sets: LabelSets, say: Callable[[str], None]) -> None:
