@@ -1,9 +1,10 @@
 """Extreme multi-label text classification against its peers: `python -m benchmarks.xmc NAME`.
 
-NAME is one of the comparisons below. Cascades (MHC) and one-vs-all are trained by `python -m vision_xmc.xmc`,
-Parabel and Bonsai by the package omikuji on the same TF-IDF weights, with its authors' settings. A row of each
-is added to the results file (.jsonl), and a table of all rows with the exact commands written beside it (.md).
-What is finished is not done again, and an interrupted training is resumed.
+NAME is one of the comparisons below. Cascades (MHC) and one-vs-all are trained by `python -m
+vision_xmc.xmc`, Parabel and Bonsai by the package omikuji on the same TF-IDF weights, with its authors'
+settings. A row of each is added to the results file (.jsonl), and a table of all rows with the exact
+commands written beside it (.md). What is finished is not done again, and an interrupted training is
+resumed.
 """
 
 from __future__ import annotations
@@ -206,10 +207,10 @@ def report(name: str, rows: list[Row]) -> str:
 
 {markdown_table(rows, COLUMNS)}
 
-{rows[-1]["documents"]:,} test documents, looked at once. Our models were trained on the training part less 2%
-of it, whose P@1 chose the epoch; omikuji's on the whole of it, for it has nothing to choose. "Size" is that of
-the saved model, "prediction" the time a document takes to its five best labels, from prepared inputs in batches;
-both without the text's preparation, which is the same for all bags of words.
+{rows[-1]["documents"]:,} test documents, looked at once. Our models were trained on the training part less
+2% of it, whose P@1 chose the epoch; omikuji's on the whole of it, for it has nothing to choose. "Size" is
+that of the saved model, "prediction" the time a document takes to its five best labels, from prepared
+inputs in batches; both without the text's preparation, which is the same for all bags of words.
 
 Measured with {numbers}, on {machines}.
 

@@ -1,4 +1,4 @@
-"""One model of `benchmarks.xmc` in a process of its own: omikuji is trained, any model measured on the test."""
+"""One model of `benchmarks.xmc` in a process of its own: omikuji is trained, and any model measured."""
 
 from __future__ import annotations
 

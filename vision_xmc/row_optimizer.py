@@ -50,16 +50,17 @@ class RowAdamW(torch.optim.AdamW):
     def _step_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            state["row_steps"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
+            # AdamW asks the state of every parameter for a step.
+            state["step"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
             state["row_squares"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
         assert parameter.grad is not None
         gradient = parameter.grad.coalesce()
         rows, values = gradient.indices().squeeze(0), gradient.values()
         decay = group["betas"][1]
-        steps = state["row_steps"].index_select(0, rows) + 1
+        steps = state["step"].index_select(0, rows) + 1
         squares = values.float().square().mean(-1)
         squares = torch.lerp(squares, state["row_squares"].index_select(0, rows), decay)
-        state["row_steps"].index_copy_(0, rows, steps)
+        state["step"].index_copy_(0, rows, steps)
         state["row_squares"].index_copy_(0, rows, squares)
         scale = group["lr"] / ((squares / (1 - decay**steps)).sqrt() + group["eps"])
         change = values * -scale.to(values.dtype).unsqueeze(-1)

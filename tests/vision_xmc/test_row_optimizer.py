@@ -56,7 +56,7 @@ def test_rows(decay: float) -> None:
         assert embedding.weight.grad is None
     expected = torch.tensor(plain(start, seen, decay), dtype=torch.float64)
     torch.testing.assert_close(embedding.weight.detach(), expected, rtol=1e-6, atol=1e-7)
-    assert optimizer.state[embedding.weight]["row_steps"].tolist() == [4, 6, 4, 2, 0]
+    assert optimizer.state[embedding.weight]["step"].tolist() == [4, 6, 4, 2, 0]
 
 
 def test_dense_gradients_are_adamw_s() -> None:

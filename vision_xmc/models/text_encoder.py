@@ -76,7 +76,8 @@ class BagOfWordsEncoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.norm = nn.LayerNorm(out_features)
         self.dropout, self.out_features = dropout, out_features
-        nn.init.normal_(self.terms.weight)
+        # Small, so that a rare term is soon what its few documents say; the norm makes up for it.
+        nn.init.normal_(self.terms.weight, std=0.1)
 
     def forward(self, terms: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
         weights = F.dropout(weights, self.dropout, self.training)
