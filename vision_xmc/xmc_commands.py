@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from vision_xmc.xmc_model import XmcModel, load_model
 _CHUNK = 2048
 
 
-def _predict_parser(program: str, models: str) -> argparse.ArgumentParser:
+def _predict_parser(program: str, models: Literal[1, "+"]) -> argparse.ArgumentParser:
     parser = Parser(prog=program, description="The best labels of documents, as JSON lines.")
     # fmt: off
     parser.add_argument("models", nargs=models, type=Path, metavar="DIR",
@@ -44,7 +44,7 @@ def _predict_parser(program: str, models: str) -> argparse.ArgumentParser:
 
 def predict(program: str, arguments: Sequence[str]) -> int:
     """``predict DIR --texts FILE``."""
-    parser = _predict_parser(program, "?")
+    parser = _predict_parser(program, 1)
     parser.add_argument(
         "--candidates-topk", type=int, metavar="K",
         help="look into the K best groups only, as the paper does (default: exact)",
@@ -52,7 +52,6 @@ def predict(program: str, arguments: Sequence[str]) -> int:
     given = vars(parser.parse_args(arguments))
 
     def run() -> None:
-        require(given.get("models") is not None, "name the --output folder of a training")
         candidates = given.get("candidates_topk")
         require(
             candidates is None or candidates >= 1, f"--candidates-topk must be at least 1, got {candidates}"
@@ -61,7 +60,7 @@ def predict(program: str, arguments: Sequence[str]) -> int:
         def found(models: list[XmcModel], documents: Documents, k: int, size: int) -> tuple[Tensor, Tensor]:
             return models[0].predict(documents, k, candidates=candidates, batch_size=size)
 
-        _write_predictions([given["models"]], given, found)
+        _write_predictions(given["models"], given, found)
 
     return run_command(program, run)
 
@@ -75,7 +74,8 @@ def ensemble(program: str, arguments: Sequence[str]) -> int:
 def export(program: str, arguments: Sequence[str]) -> int:
     """``export DIR --output DIR``."""
     parser = Parser(
-        prog=program, description="Writes a trained model to a folder that vision_xmc.load_model loads."
+        prog=program,
+        description="Writes a trained model to a folder that vision_xmc.xmc_model.load_model loads.",
     )
     parser.add_argument("model", type=Path, metavar="DIR", help="output of a training")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new folder")

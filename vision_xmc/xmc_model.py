@@ -51,7 +51,7 @@ class Blueprint:
     pooling: str
     features: int
     config: dict[str, Any] | None
-    max_len: int
+    max_len: int | None
     num_terms: int | None
     given_rows: bool
     dropout: float

@@ -73,7 +73,8 @@ class EncoderOptions:
         "last token, or the mean of all; auto knows the model family")
     feature_layers: int | None = option(None, "last layers of which the features are taken (default: 5, or 1 "
         "with mean pooling)", metavar="N")
-    max_len: int = option(512, "tokens of a text that are read", metavar="N")
+    max_len: int | None = option(None, "tokens of a text that are read (default: 512, or as many as the "
+        "encoder can)", metavar="N")
     dropout: float = option(0.5, "of the features", metavar="P")
     encoder_lr: float | None = option(None, "peak learning rate of a transformer; --lr is the rest's "
         "(default: a tenth of --lr)", metavar="X")
@@ -91,7 +92,9 @@ class EncoderOptions:
             require(0 <= value < 1, f"--{name.replace('_', '-')} must be from 0 to below 1, got {value:g}")
         for name in ("max_len", "bow_features", "min_documents"):
             value = getattr(self, name)
-            require(value >= 1, f"--{name.replace('_', '-')} must be at least 1, got {value}")
+            require(
+                value is None or value >= 1, f"--{name.replace('_', '-')} must be at least 1, got {value}"
+            )
         rate = self.encoder_lr
         require(rate is None or rate > 0, f"--encoder-lr must be above 0, got {rate}")
 
@@ -158,9 +161,10 @@ def known_name(dataset: str) -> str | None:
 
 def defaults(dataset: str, encoder: str) -> dict[str, Any]:
     """Defaults that depend on the data set and the encoder."""
-    chosen: dict[str, Any] = {"optimizer": "adamw", "schedule": "linear", "clip_norm": 1.0}
+    chosen: dict[str, Any] = {"optimizer": "adamw", "schedule": "linear"}
     if encoder == "bow":
-        return chosen | {"lr": 2e-3, "weight_decay": 0.0, "epochs": 20, "batch_size": 128}
-    chosen |= {"lr": 1e-3, "weight_decay": 0.01, "epochs": 10, "batch_size": 32, "warmup_epochs": 0.5}
+        return chosen | {"lr": 5e-3, "weight_decay": 0.0, "epochs": 20, "batch_size": 128}
+    chosen |= {"lr": 1e-3, "weight_decay": 0.01, "clip_norm": 1.0}
+    chosen |= {"epochs": 10, "batch_size": 32, "warmup_epochs": 0.5}
     name = known_name(dataset)
     return chosen | ({**_OF_ALL_RECIPES, **RECIPES[name]} if name else {})

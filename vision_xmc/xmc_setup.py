@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,6 @@ def set_up(data_options: XmcOptions, encoder: EncoderOptions, head: LabelHeadOpt
     }
     blueprint = Blueprint(
         num_labels=num_labels,
-        max_len=encoder.max_len,
         given_rows=not isinstance(data.train.documents, list),
         dropout=encoder.dropout,
         term_dropout=encoder.term_dropout,
@@ -141,16 +141,22 @@ def _encoder(data: XmcData, options: EncoderOptions, cache: Path) -> tuple[Any, 
             preparation = TermPreparation(weights)
         else:
             preparation = RowPreparation(data.train.documents.shape[1])
-        described = {"encoder": "bow", "layers": 1, "pooling": "sum", "features": options.bow_features}
-        return None, preparation, described | {"config": None, "num_terms": preparation.num_terms}
+        described: dict[str, Any] = {
+            "encoder": "bow",
+            "layers": 1,
+            "pooling": "sum",
+            "features": options.bow_features,
+        }
+        described |= {"config": None, "max_len": None, "num_terms": preparation.num_terms}
+        return None, preparation, described
     path = _encoder_path(options.encoder)
     transformer, tokeniser = load_transformer(path), load_tokeniser(path)
     check_vocabulary(transformer, path, len(tokeniser))
     config = transformer.config
-    limit = longest_input(config)
+    limit = longest_input(config) or sys.maxsize
+    max_len = min(512, limit) if options.max_len is None else options.max_len
     require(
-        limit is None or options.max_len <= limit,
-        f"--max-len {options.max_len} is more than the {limit} tokens that {path} can read",
+        max_len <= limit, f"--max-len {options.max_len} is more than the {limit} tokens that {path} can read"
     )
     pooling = pooling_of(path, config) if options.pooling == "auto" else options.pooling
     described = {
@@ -160,8 +166,9 @@ def _encoder(data: XmcData, options: EncoderOptions, cache: Path) -> tuple[Any, 
         "features": config.hidden_size,
         "config": config.to_dict() | {"model_type": config.model_type},
         "num_terms": None,
+        "max_len": max_len,
     }
-    return transformer, TokenPreparation(tokeniser, options.max_len), described
+    return transformer, TokenPreparation(tokeniser, max_len), described
 
 
 def _encoder_path(name: str) -> Path:

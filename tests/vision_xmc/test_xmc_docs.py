@@ -60,7 +60,7 @@ def test_the_table_of_recipes(name: str) -> None:
     loop, head = build(LoopOptions, given), build(LabelHeadOptions, given)
     cells = [
         f"`{name}`", f"{head.num_groups:,}", str(loop.epochs), str(loop.batch_size),
-        str(build(EncoderOptions, given).max_len), str(head.hidden_dim or "–"), str(head.candidates_topk),
+        str(build(EncoderOptions, given).max_len or 512), str(head.hidden_dim or "–"), str(head.candidates_topk),
     ]  # fmt: skip
     row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
     assert [cell.strip() for cell in row.strip("| ").split("|")][:7] == cells

