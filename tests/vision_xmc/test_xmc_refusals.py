@@ -75,13 +75,17 @@ def test_encoders_that_do_not_fit(
     for missing, sentence in (
         ("config.json", "holds no config.json, so no transformers model"),
         ("model.safetensors", "cannot be loaded: "),
-        ("tokenizer.json", "holds no tokeniser that transformers can load"),
+        ("tokenizer.json", "tokens but the model knows 1,014: they do not belong together"),
     ):
         folder = tmp_path / missing
         shutil.copytree(bert, folder)
         for path in folder.glob("tokenizer*" if "tokenizer" in missing else missing):
             path.unlink()
         refused(folder, sentence)
+    garbled = tmp_path / "garbled"
+    shutil.copytree(bert, garbled)
+    (garbled / "tokenizer.json").write_text("{")
+    refused(garbled, "holds no tokeniser that transformers can load")
     deeper = tmp_path / "deeper"
     shutil.copytree(bert, deeper)
     config = json.loads((deeper / "config.json").read_text())
@@ -90,9 +94,9 @@ def test_encoders_that_do_not_fit(
     small = tmp_path / "small"
     shutil.copytree(bert, small)
     tokeniser = json.loads((small / "tokenizer.json").read_text())
-    tokeniser["model"]["vocab"] |= {f"more{number}": 114 + number for number in range(9)}
+    tokeniser["model"]["vocab"] |= {f"more{number}": 1014 + number for number in range(9)}
     (small / "tokenizer.json").write_text(json.dumps(tokeniser))
-    refused(small, "has 123 tokens but the model knows 114: they do not belong together")
+    refused(small, "has 1,023 tokens but the model knows 1,014: they do not belong together")
 
 
 def test_models_and_texts_that_do_not_fit(

@@ -24,6 +24,8 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 def vocabulary() -> dict[str, int]:
     words = [f"{kind}{label}" for kind in ("alpha", "beta") for label in range(LABELS)]
     words += [f"noise{number}" for number in range(30)]
+    # As many as would be missed.
+    words += [f"rare{number}" for number in range(900)]
     return {word: number for number, word in enumerate([*SPECIAL, *words])}
 
 

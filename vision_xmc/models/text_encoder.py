@@ -151,14 +151,17 @@ def longest_input(config: Any) -> int | None:
 def check_vocabulary(model: PreTrainedModel, path: Path, tokens: int) -> None:
     """Refuses a tokeniser of so many ``tokens`` that cannot be the model's.
 
+    A tokeniser whose vocabulary file is missing may load all the same, with special tokens only.
+
     Raises:
-        UsageError: if the model has fewer.
+        UsageError: if the model knows fewer, or far more.
     """
     rows = cast(nn.Embedding, model.get_input_embeddings()).weight.size(0)
-    if tokens > rows:
+    # Embeddings are often padded to a multiple of 64 or 128 rows, and some rows reserved.
+    if not 0.8 * rows - 128 <= tokens <= rows:
         raise UsageError(
             f"the tokeniser in {path} has {tokens:,} tokens but the model knows {rows:,}: they do not belong "
-            "together"
+            "together, or the vocabulary's file is missing"
         )
 
 
