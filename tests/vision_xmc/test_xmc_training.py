@@ -68,6 +68,7 @@ def test_every_sort_of_head_and_order(corpus: Path, tmp_path: Path) -> None:
         "random": ["--label-order", "random"],
         "file": ["--label-order", order],
         "bottleneck": ["--hidden-dim", 8, "--candidates-topk", 0],
+        "half precision": ["--precision", "bf16", "--sparse-labels", "--hidden-dim", 8],
         "sparse": ["--sparse-labels", "--swa", "--clip-norm", 1],
     }.items():
         output = tmp_path / name
