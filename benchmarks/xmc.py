@@ -133,14 +133,15 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
     comparison = COMPARISONS[options.name]
     data = ["--dataset", str(options.dataset.resolve())] if options.dataset else []
     folder = _folder(options, name)
-    more = ["--documents", str(options.documents)] if options.documents else []
+    if options.documents:
+        data += ["--documents", str(options.documents)]
     cache = ["--cache-dir", str((options.runs or Path("runs")).resolve() / "cache")]
     worker = [sys.executable, "-m", "benchmarks.xmc_worker"]
     after = ["--result", str(folder / "measured.json"), "--threads", str(options.threads)]
     kind, _, rest = comparison.models[name].partition(" ")
     common = [*comparison.options.split(), *data, *cache]
     if kind == "omikuji":
-        return [[*worker, "omikuji", rest, *common, *more, "--output", str(folder), *after]]
+        return [[*worker, "omikuji", rest, *common, "--output", str(folder), *after]]
     if kind == "ensemble":
         folders = [str(_folder(options, part)) for part in rest.split("|")]
         return [[*worker, "model", *folders, *common, *after]]
@@ -148,7 +149,7 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
         sys.executable, "-m", "vision_xmc.xmc", *comparison.options.split(), *comparison.models[name].split(),
         *data, *cache, *options.more.split(), "--no-progress", "--output", str(folder),
     ]  # fmt: skip
-    return [[*train, *more], [*worker, "model", str(folder), *common, *after]]
+    return [train, [*worker, "model", str(folder), *common, *after]]
 
 
 def _measured(options: argparse.Namespace, name: str) -> Row:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from image_commands import REPOSITORY, environment
+from image_commands import strings
 from xmc_corpus import write_corpus
 
 from benchmarks.xmc import COMPARISONS, Comparison, main, report
 from benchmarks.xmc_memory import generate
+from benchmarks.xmc_worker import main as measure
 from vision_xmc.data.xmc_splits import load_parts
 from vision_xmc.loop_options import LoopOptions
 from vision_xmc.options import build
@@ -34,29 +33,24 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("omikuji") is None, reason="omikuji is not installed")
-def test_rows_made_by_the_real_commands(tmp_path: Path) -> None:
-    corpus, results = write_corpus(tmp_path / "corpus"), tmp_path / "rows.jsonl"
+def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, results, runs = write_corpus(tmp_path / "corpus"), tmp_path / "rows.jsonl", tmp_path / "runs"
     small = "--epochs 3 --bow-features 32 --batch-size 32 --valid-size 0.1 --num-groups 6"
-    ours = ["bag of words, MHC", "bag of words, MHC, seed 2", "bag of words, MHC, seed 3"]
-    names = ["Parabel", "Bonsai", *ours, "bag of words, 3 MHC together"]
-    command = [
-        sys.executable, "-m", "benchmarks.xmc", "tibkat", "--dataset", corpus, "--only", *names, "--more",
-        small, "--documents", "300", "--runs", tmp_path / "runs", "--results", results,
-    ]  # fmt: skip
-    line = [str(part) for part in command]
+    names = ["Parabel", "bag of words, MHC"]
+    arguments = ["tibkat", "--dataset", corpus, "--only", *names, "--more", small, "--documents", 300,
+                 "--runs", runs, "--results", results]  # fmt: skip
     for _ in range(2):
-        done = subprocess.run(
-            line, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600
-        )
-        assert done.returncode == 0, done.stderr
+        capsys.readouterr()
+        assert main(strings(arguments)) == 0
     # The second call finds everything done.
-    assert "$ " not in done.stdout
+    assert "$ " not in capsys.readouterr().out
     rows = [json.loads(text) for text in results.read_text(encoding="utf-8").splitlines()]
     assert [row["name"] for row in rows] == names
     # What the worker measures of our models is what their training measured at its end.
-    result = json.loads((tmp_path / "runs" / "bag-of-words-MHC" / "result.json").read_text())
+    run = runs / "bag-of-words-MHC"
+    result = json.loads((run / "result.json").read_text())
     for metric in ("P@1", "P@5", "nDCG@5"):
-        assert rows[2][metric] == pytest.approx(result["best"]["test"][metric], rel=1e-5)
+        assert rows[1][metric] == pytest.approx(result["best"]["test"][metric], rel=1e-5)
     for row in rows:
         assert row["documents"] == 60
         assert 0.2 < row["P@1"] <= 1
@@ -64,6 +58,11 @@ def test_rows_made_by_the_real_commands(tmp_path: Path) -> None:
     text = results.with_suffix(".md").read_text(encoding="utf-8")
     assert f"| Parabel | {100 * rows[0]['P@1']:.2f} |" in text
     assert text == report("tibkat", rows)
+    # Three times the same model is that model.
+    measured = tmp_path / "together.json"
+    of_data = ["--dataset", corpus, "--documents", 300, "--cache-dir", runs / "cache", "--result", measured]
+    assert measure(strings(["model", run, run, run, *of_data])) == 0
+    assert json.loads(measured.read_text())["P@5"] == pytest.approx(rows[1]["P@5"])
 
 
 def test_generated_data_name_every_label(tmp_path: Path) -> None:
