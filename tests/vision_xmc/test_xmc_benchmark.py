@@ -35,7 +35,8 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("omikuji") is None, reason="omikuji is not installed")
 def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, results, runs = write_corpus(tmp_path / "corpus"), tmp_path / "rows.jsonl", tmp_path / "runs"
-    small = "--epochs 3 --bow-features 32 --batch-size 32 --valid-size 0.1 --num-groups 6"
+    small = "--epochs 10 --lr 0.02 --dropout 0.1 --bow-features 32 --batch-size 32"
+    small += " --valid-size 0.1 --num-groups 6"
     names = ["Parabel", "bag of words, MHC"]
     arguments = ["tibkat", "--dataset", corpus, "--only", *names, "--more", small, "--documents", 300,
                  "--runs", runs, "--results", results]  # fmt: skip
