@@ -1,7 +1,7 @@
 """Image classification with multi-head output layers: ``python -m vision_xmc.image --help``.
 
 Trains, evaluates a checkpoint (``--eval``) or names the classes of single images (``--predict``). In
-several processes: ``torchrun --nproc_per_node=2 -m vision_xmc.image …``, or ``accelerate launch --multi_gpu -m …``.
+several processes: ``torchrun --nproc_per_node=2 -m vision_xmc.image …``.
 """
 
 from __future__ import annotations
