@@ -45,7 +45,7 @@ def test_a_row_made_by_the_real_command(tmp_path: Path) -> None:
     line = [str(part) for part in command]
     for _ in range(2):
         done = subprocess.run(
-            line, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=240
+            line, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, done.stderr
     # The second call finds everything done.

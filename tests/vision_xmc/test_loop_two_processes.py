@@ -26,7 +26,7 @@ def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(
         strings([*TORCHRUN, tests / "two_process_worker.py", folder]),
         env={**environment(), "PYTHONPATH": f"{REPOSITORY}:{tests}"}, text=True, capture_output=True,
-        timeout=240, check=False,
+        timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # The first process alone writes and speaks.
