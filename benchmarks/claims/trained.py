@@ -6,6 +6,8 @@ import argparse
 import functools
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,17 @@ from mhe_nmt import OutputHead
 from ..process import USER_DIR, CommandError
 
 _TOKENS = 4000
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log lines of fairseq, which reports all that it does."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class TrainedModel:
@@ -32,14 +45,14 @@ class TrainedModel:
     def __init__(self, run: Path, data: Path) -> None:
         checkpoint = _checkpoint(run)
         _check(data)
-        # fairseq takes seconds to import, and reports all that it does.
-        logging.disable(logging.INFO)
-        from fairseq import checkpoint_utils, utils
+        with _quiet():
+            # fairseq takes seconds to import.
+            from fairseq import checkpoint_utils, utils
 
-        utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
-        (self.model,), _, self._task = checkpoint_utils.load_model_ensemble_and_task(
-            [str(checkpoint)], arg_overrides={"data": str(data)}
-        )
+            utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
+            (self.model,), _, self._task = checkpoint_utils.load_model_ensemble_and_task(
+                [str(checkpoint)], arg_overrides={"data": str(data)}
+            )
         self.model.eval()
 
     @property
@@ -47,6 +60,7 @@ class TrainedModel:
         return self.model.decoder.head
 
     @torch.no_grad()
+    @_quiet()
     def features(
         self, split: str, *, positions: int | None = None, training: bool = False, seed: int = 1
     ) -> tuple[Tensor, Tensor]:
@@ -119,17 +133,17 @@ class Text(NamedTuple):
 def sentences(data: Path) -> Text:
     """The text of a fairseq data folder."""
     _check(data)
-    logging.disable(logging.INFO)
-    from fairseq.tasks.translation import TranslationConfig, TranslationTask
-
-    task = TranslationTask.setup_task(TranslationConfig(data=str(data), dataset_impl=None))
     splits = []
-    for split in ("train", "valid"):
-        task.load_dataset(split)
-        pairs: Any = task.dataset(split)
-        splits.append(
-            tuple([side[number] for number in range(len(pairs))] for side in (pairs.src, pairs.tgt))
-        )
+    with _quiet():
+        from fairseq.tasks.translation import TranslationConfig, TranslationTask
+
+        task = TranslationTask.setup_task(TranslationConfig(data=str(data), dataset_impl=None))
+        for split in ("train", "valid"):
+            task.load_dataset(split)
+            pairs: Any = task.dataset(split)
+            splits.append(
+                tuple([side[number] for number in range(len(pairs))] for side in (pairs.src, pairs.tgt))
+            )
     return Text(*splits, len(task.source_dictionary), len(task.target_dictionary))
 
 

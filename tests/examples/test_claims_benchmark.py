@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 import subprocess
@@ -106,6 +107,7 @@ def test_all_claims_end_on_one_page(prepared, monkeypatch):
     before = (prepared / "rows.jsonl").read_text()
     monkeypatch.setattr(sys, "argv", [str(part) for part in command[2:]])
     assert main() == 0
+    assert not logging.root.manager.disable, "fairseq is kept quiet, not its users"
     assert (prepared / "rows.jsonl").read_text() == before, "what was measured is not measured again"
 
 
