@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 
-def subplots(rows: int, columns: int, *, width: float, height: float) -> tuple[Any, Any]:
+def subplots(
+    rows: int, columns: int, *, width: float, height: float, sharey: bool = False
+) -> tuple[Any, Any]:
     """A figure of `rows × columns` axes, each `width × height` inches, and the 2-d array of the axes."""
     # Before the import, which reports itself where fairseq has set the log to its lowest level.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
@@ -18,15 +20,15 @@ def subplots(rows: int, columns: int, *, width: float, height: float) -> tuple[A
     from matplotlib import pyplot
 
     size = (columns * width, rows * height)
-    return pyplot.subplots(rows, columns, figsize=size, constrained_layout=True, squeeze=False)
+    return pyplot.subplots(rows, columns, figsize=size, sharey=sharey, constrained_layout=True, squeeze=False)
 
 
-def save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path, dpi: int = 110) -> None:
     """Writes the figure and lets go of it."""
     from matplotlib import pyplot
 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(partial, dpi=110)
+    figure.savefig(partial, dpi=dpi)
     pyplot.close(figure)
     os.replace(partial, path)

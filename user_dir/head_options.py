@@ -49,8 +49,7 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
     add("--mhe-hidden-dim", type=int, metavar="M", default=None,
         help="cascade with digit conditioning: hidden features (default: the decoder's output size)")
     add("--mhe-prototypes", type=int, metavar="J", default=None,
-        help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
-             "softmax over first digits (default: 1)")
+        help="cascade: weight vectors of each first digit, joined by log-sum-exp (default: 1)")
     add("--mhe-projection", action="store_true", default=None,
         help="onehot, sampling, cascade with tables: the matrix with a row a symbol reads the decoder's "
              "output through a d x d matrix, which helps where it is tied to the embedding")
