@@ -35,7 +35,7 @@ _HEADS: dict[str, str] = {
 
 HEADS = tuple(_HEADS)
 
-UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing",)}
+UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing", "--autocast-bf16")}
 """Options that an output layer's criterion does not have."""
 
 

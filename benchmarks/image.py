@@ -34,13 +34,14 @@ HUNDRED = {
     "sampling 10 10": "--head sampling --radices 10 10 --sample-fraction 0.3",
     "sampling 5 20": "--head sampling --radices 5 20 --sample-fraction 0.6",
 }
-TEN_THOUSAND = {
+THREE_DIGITS = {
     "onehot": "--head onehot",
-    "product 100 100": "--head product --radices 100 100",
-    "product 100 100, 8 groups": "--head product --radices 100 100 --groups 8",
-    "cascade 100 100": "--head cascade --radices 100 100",
-    "cascade 100 100, digit": "--head cascade --radices 100 100 --conditioning digit",
-    "sampling 100 100": "--head sampling --radices 100 100 --sample-fraction 0.1",
+    "product 32 32": "--head product --radices 32 32",
+    "product 10 10 10": "--head product --radices 10 10 10",
+    "product 32 32, 8 groups": "--head product --radices 32 32 --groups 8",
+    "cascade 32 32": "--head cascade --radices 32 32",
+    "cascade 32 32, digit": "--head cascade --radices 32 32 --conditioning digit",
+    "sampling 32 32": "--head sampling --radices 32 32 --sample-fraction 0.1",
 }
 THOUSAND = {
     "onehot": "--head onehot",
@@ -67,10 +68,11 @@ COMPARISONS = {
     "digits": Comparison(
         "Two handwritten digits side by side: 100 classes", "--dataset digits --epochs 8", HUNDRED
     ),
-    "digits-10000": Comparison(
-        "Four handwritten digits side by side: 10,000 classes",
-        "--dataset digits --digits 4 --digits-size 40000 --arch resnet20 --epochs 10",
-        TEN_THOUSAND,
+    "digits-1000": Comparison(
+        "Three handwritten digits side by side: 1,000 classes",
+        "--dataset digits --digits 3 --digits-size 40000 --epochs 8 --optimizer adamw --lr 0.005 "
+        "--weight-decay 0.01 --precision bf16",
+        THREE_DIGITS,
     ),
     "cifar100-short": Comparison(
         "CIFAR-100, a small network and a few epochs",

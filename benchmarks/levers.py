@@ -147,7 +147,7 @@ def train_options(section: str, name: str, data: Path, updates: int) -> tuple[st
     common = {**DEFAULTS, **SMALLER, "--warmup-updates": "300"}
     common |= {"--total-num-update": str(updates), "--max-update": str(updates)}
     lever = [part.format(data=data) for part in LEVERS[section][name].split()]
-    kept = [part for option in common.items() if option[0] not in lever for part in option]
+    kept = [part for option in common.items() if option[0] not in lever for part in option if part]
     return (*kept, *lever)
 
 

@@ -14,10 +14,15 @@ Column = tuple[str, Callable[[Row], str]]
 
 def append_row(path: Path, row: Row) -> None:
     """Adds a row to a .jsonl file, which is replaced as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
+    write_whole(path, before + json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a whole text file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    partial.write_text(before + json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
 
 

@@ -77,9 +77,13 @@ class _Trainer:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
         self.steps: list[float] = []
         self.heads: list[float] = []
+        self.trained: list[int] = []
 
     def step(self, batch: dict[str, Any]) -> None:
-        """One update; the head's forward and backward passes are timed once more by themselves."""
+        """One update; the head's forward and backward passes are timed once more by themselves.
+
+        What has a gradient after these is what the output layer trains.
+        """
         started = time.process_time()
         loss, sample_size, _ = self.criterion(self.model, batch)
         (loss / sample_size).backward()
@@ -92,6 +96,8 @@ class _Trainer:
         started = time.process_time()
         self._output_loss(features, batch["target"]).backward()
         self.heads.append(time.process_time() - started)
+        gradients = (parameter.grad for parameter in self.model.parameters())
+        self.trained.append(sum(int(grad.count_nonzero()) for grad in gradients if grad is not None))
         self.optimizer.zero_grad()
 
     def _output_loss(self, features: Tensor, target: Tensor) -> Tensor:
@@ -112,6 +118,7 @@ class _Trainer:
             # The first steps allocate.
             "step_ms": 1000 * statistics.median(self.steps[2:] or self.steps),
             "head_ms": 1000 * statistics.median(self.heads[2:] or self.heads),
+            "trained_parameters": round(statistics.mean(self.trained)),
         }
 
 
@@ -134,6 +141,11 @@ def table(rows: list[dict[str, Any]]) -> str:
             ("of the full softmax's", lambda row: f"{row['step_ms'] / base['step_ms']:.2f}"),
             ("output layer alone, ms", lambda row: f"{row['head_ms']:.1f}"),
             ("of the full softmax's ", lambda row: f"{row['head_ms'] / base['head_ms']:.2f}"),
+            ("parameters with a gradient", lambda row: f"{row['trained_parameters']:,}"),
+            (
+                "of the full softmax's  ",
+                lambda row: f"{row['trained_parameters'] / base['trained_parameters']:.2f}",
+            ),
         ],
     )
 

@@ -89,8 +89,9 @@ DEFAULTS: dict[str, str] = {
     "--max-tokens": "1200",
     "--num-workers": "0",
     "--log-interval": "50",
+    "--autocast-bf16": "",
 }
-"""What all trainings have in common; the learning rate falls to 0 over all updates."""
+"""What all trainings have in common; a flag has no value. The learning rate falls to 0 over all updates."""
 
 
 def main() -> int:
@@ -170,7 +171,9 @@ def train_options(corpus: Corpus, name: str, data: Path, updates: int) -> tuple[
     left_out = (*own, *UNSUPPORTED.get(name, ()))
     # fairseq's own transformer is larger unless told.
     common = {**DEFAULTS, **(SMALL if "transformer" in own else {}), **corpus.options}
-    kept = [part for option, value in common.items() if option not in left_out for part in (option, value)]
+    kept = [
+        part for option, value in common.items() if option not in left_out for part in (option, value) if part
+    ]
     return (*own, *kept, "--total-num-update", str(updates), "--max-update", str(updates))
 
 

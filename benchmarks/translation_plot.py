@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from .plots import save, subplots
 from .results import Row
 
 
@@ -19,14 +18,8 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
         times: rows of benchmarks.step_time; layers without one are left out of the right half.
         title: of the figure.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    from matplotlib import pyplot
-
     milliseconds = {row["name"]: row["head_ms"] for row in times}
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 5), sharey=True, constrained_layout=True)
+    figure, ((left, right),) = subplots(1, 2, width=6, height=5, sharey=True)
     for number, row in enumerate(means):
         score = row["scores"][0]
         style = {
@@ -46,7 +39,4 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
         axes.grid(True, which="both", alpha=0.3)
     left.legend(fontsize="small")
     figure.suptitle(title)
-    partial = path.with_name(f".{path.stem}.part.png")
-    figure.savefig(partial, dpi=120)
-    pyplot.close(figure)
-    os.replace(partial, path)
+    save(figure, path, dpi=120)

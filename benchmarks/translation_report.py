@@ -68,7 +68,8 @@ target subwords of the validation set, by the checkpoint with the best validatio
 (lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
 shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
 the same batches in one process: milliseconds of processor time, one thread, for a whole update, and for the
-output layer's forward and backward passes alone.
+output layer's forward and backward passes alone. "Trained a step" are the output layer's parameters, shared
+ones included, that get a gradient other than zero from one batch's loss, mean over batches.
 
 ![BLEU against parameters and time]({plot})
 
@@ -154,9 +155,13 @@ def step_time_columns(rows: Sequence[Row]) -> list[Column]:
     """Columns from the results of benchmarks.step_time, or none if it has not been run."""
     times = {row["name"]: row for row in rows}
 
-    def milliseconds(key: str, digits: int) -> Callable[[Row], str]:
-        return lambda row: f"{times[row['name']][key]:.{digits}f}" if row["name"] in times else "–"
+    def figure(key: str, style: str) -> Callable[[Row], str]:
+        return lambda row: format(times[row["name"]][key], style) if row["name"] in times else "–"
 
     if not times:
         return []
-    return [("step, ms", milliseconds("step_ms", 0)), ("of it output layer, ms", milliseconds("head_ms", 1))]
+    return [
+        ("trained a step", figure("trained_parameters", ",")),
+        ("step, ms", figure("step_ms", ".0f")),
+        ("of it output layer, ms", figure("head_ms", ".1f")),
+    ]

@@ -25,6 +25,7 @@ _OPTIONS_OF_SOME_HEADS = (
     ("mhe_projection", False, ("onehot", "sampling", "cascade"), "projection"),
     ("mhe_sample_fraction", 0.25, ("sampling",), "sample_fraction"),
     ("mhe_sample_by", "counts", ("sampling",), "draw"),
+    ("mhe_sample_beside", "targets", ("sampling",), "exact"),
 )
 
 
@@ -48,16 +49,18 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
     add("--mhe-hidden-dim", type=int, metavar="M", default=None,
         help="cascade with digit conditioning: hidden features (default: the decoder's output size)")
     add("--mhe-prototypes", type=int, metavar="J", default=None,
-        help="cascade: weight vectors of each first digit, joined by log-sum-exp; 8 are as good as a full "
-             "softmax over first digits (default: 1)")
+        help="cascade: weight vectors of each first digit, joined by log-sum-exp (default: 1)")
     add("--mhe-projection", action="store_true", default=None,
         help="onehot, sampling, cascade with tables: the matrix with a row a symbol reads the decoder's "
              "output through a d x d matrix, which helps where it is tied to the embedding")
     add("--mhe-sample-fraction", type=float, metavar="F", default=None,
-        help="sampling: share of the blocks drawn a step beside each target's own (default: 0.25)")
+        help="sampling: share of the blocks drawn a step (default: 0.25)")
     add("--mhe-sample-by", choices=["counts", "uniform"], default=None,
         help="sampling: draw blocks by how often their symbols were targets so far, or all alike as in the "
              "paper (default: counts)")
+    add("--mhe-sample-beside", choices=["targets", "block"], default=None,
+        help="sampling: what is in each step beside the draw, the batch's target symbols, or each position's "
+             "own block as in the paper (default: targets)")
     add("--mhe-label-order", metavar="dictionary|random|PATH", default="dictionary",
         help="ranks of the target symbols: the dictionary's, a random permutation, or a file with one rank a "
              "line (default: dictionary)")

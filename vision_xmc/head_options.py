@@ -40,10 +40,12 @@ class HeadOptions:
         "log-sum-exp (default: 1)", metavar="J")
     projection: bool | None = option(None, "onehot, sampling, cascade with tables: the matrix with a row a "
         "class reads the features through a d x d matrix of its own")
-    sample_fraction: float | None = option(None, "sampling: share of the blocks drawn an update beside each "
-        "target's own (default: 0.25)", metavar="F")
+    sample_fraction: float | None = option(None, "sampling: share of the blocks drawn an update "
+        "(default: 0.25)", metavar="F")
     sample_by: Literal["counts", "uniform"] | None = option(None, "sampling: draw blocks by how often their "
         "classes were targets so far, or all alike as in the paper (default: counts)")
+    sample_beside: Literal["block", "targets"] | None = option(None, "sampling: what an update has beside "
+        "the draw, the block of each target as in the paper, or the targets alone (default: block)")
     label_order: str = option("identity", "ranks of the classes: identity, random, or a file with one rank a "
         "line", metavar="identity|random|PATH")
     order_seed: int = option(1, "of --label-order random", metavar="N")
@@ -61,6 +63,7 @@ _OPTIONS_OF_SOME_HEADS = (
     ("projection", ("onehot", "sampling", "cascade"), "projection"),
     ("sample_fraction", ("sampling",), "sample_fraction"),
     ("sample_by", ("sampling",), "draw"),
+    ("sample_beside", ("sampling",), "exact"),
 )
 
 

@@ -1,7 +1,7 @@
 """Image classification with multi-head output layers: ``python -m vision_xmc.image --help``.
 
 Trains, evaluates a checkpoint (``--eval``) or names the classes of single images (``--predict``). In
-several processes: ``torchrun --nproc_per_node=2 -m vision_xmc.image …``, or ``accelerate launch -m …``.
+several processes: ``torchrun --nproc_per_node=2 -m vision_xmc.image …``.
 """
 
 from __future__ import annotations
@@ -92,20 +92,21 @@ def _train(given: dict[str, Any]) -> None:
         model = with_sync_batchnorm(model)
     task = ImageTask(model, splits, images, options.seed)
     if accelerator.is_main_process:
-        _introduce(task, splits, images, options.output)
+        _introduce(task, splits, images)
+        where = f"processes: {accelerator.num_processes}, on {accelerator.device.type}"
+        print(f"{where}; output: {options.output}", flush=True)
     Loop(task, options, accelerator, as_plain(images, head, options), fixed_names(*_GROUPS)).fit()
     finish(accelerator)
 
 
-def _introduce(task: ImageTask, splits: ImageSplits, options: ImageOptions, output: Path) -> None:
+def _introduce(task: ImageTask, splits: ImageSplits, options: ImageOptions) -> None:
     about = task.description()
     sizes = {"training": splits.train, "validation": splits.valid, "test": splits.test}
     shown = ", ".join(f"{name} {len(part):,}" for name, part in sizes.items() if part is not None)
     print(f"{options.dataset}: {len(task.class_names):,} classes; images: {shown}")
     print(
         f"{options.arch}, {about['parameters']:,} parameters, {about['head_parameters']:,} of them in "
-        f"{about['head']}; output: {output}",
-        flush=True,
+        f"{about['head']}"
     )
 
 

@@ -54,6 +54,10 @@ class ImageOptions:
             f"--dataset {self.dataset} needs --data-path; for a first try without data use --dataset digits",
         )
         require(
+            self.dataset != "digits" or self.data_path is None,
+            "--dataset digits reads no files; with --data-path give --dataset folder, cifar10 or cifar100",
+        )
+        require(
             0 <= self.validation < 0.9,
             f"--validation must be at least 0 and below 0.9, got {self.validation}",
         )

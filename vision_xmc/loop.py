@@ -30,6 +30,7 @@ from vision_xmc.loss_module import LossModule
 from vision_xmc.optimizer import new_optimizer, rate, set_rate
 from vision_xmc.processes import seed_update
 from vision_xmc.reporter import Reporter
+from vision_xmc.run_lock import lock
 from vision_xmc.sharding import Shards
 from vision_xmc.state import RunState, check_same_run
 from vision_xmc.task import Examples, Task
@@ -46,7 +47,7 @@ class Loop:
         fixed: names among them that a resumed run must share.
 
     Raises:
-        UsageError: if the run in ``options.output`` cannot be resumed with these options.
+        UsageError: if the run in ``options.output`` cannot be resumed with these options, or is going on.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Loop:
             progress=options.progress,
             tensorboard=options.tensorboard,
         )
+        self._lock = lock(self.folder) if accelerator.is_main_process else None
         log_position = self._resume()
         self.report.open(self.described, self.state.progress.update, log_position)
 

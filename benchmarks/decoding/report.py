@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..plots import save, subplots
 from ..results import markdown_table
 from .models import BASELINE, OUTPUT_LAYERS
 
@@ -72,13 +72,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Time of the output layer and speed of the whole command against V."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 5), constrained_layout=True)
+    figure, ((left, right),) = subplots(1, 2, width=6, height=5)
     for name in OUTPUT_LAYERS:
         own = [row for row in rows if row["name"] == name]
         if not own:
@@ -91,7 +85,4 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="vocabulary size V", title=title)
         axes.grid(True, which="both", alpha=0.3)
     left.legend()
-    partial = path.with_name(f".{path.stem}.part.png")
-    figure.savefig(partial, dpi=120)
-    pyplot.close(figure)
-    os.replace(partial, path)
+    save(figure, path, dpi=120)

@@ -18,17 +18,25 @@ class SamplingHead(MultiHead):
     r"""A full softmax whose training step scores a fixed budget of its blocks.
 
     MHS of the paper (section 4.3). The ``V × d`` matrix is seen as blocks of ``prod(b_2 … b_H)`` rows, one
-    for each first digit. In training mode a position's normaliser is estimated from its target's own block,
-    exactly, and from ``m`` other blocks that are drawn without replacement and shared by all positions of the
-    call: ``Z ≈ sum_own exp(s) + sum_drawn exp(s) / q``, with ``q`` the probability that this block is drawn
-    (the log-Q correction), which is unbiased. So the work a position is the same whatever targets share its
-    batch. In evaluation mode every verb is the exact full softmax; :meth:`to_onehot` exports it.
+    for each first digit. In training mode a position's normaliser is the sum over some labels, exactly, and
+    an estimate for the others from ``m`` blocks that are drawn without replacement and shared by all
+    positions of the call: ``Z ≈ sum_exact exp(s) + sum_drawn exp(s) / q``, with ``q`` the probability that
+    this block is drawn (the log-Q correction), which is unbiased. In evaluation mode every verb is the exact
+    full softmax; :meth:`to_onehot` exports it.
 
-    Cost a position in training: ``(1 + m) · block`` logits of ``V``; parameters ``V·(d + 1)``, or ``V`` when
-    the weight is tied. Draws come from torch's generator: ``torch.manual_seed`` repeats them.
+    Exact are, with ``exact="block"`` as in the paper, the labels of the target's own block; the work a
+    position is then the same whatever targets share its batch, but a large batch has its targets in many
+    blocks, so that it trains far more than ``m`` of them. With ``exact="targets"`` they are the targets of
+    the call (as the positive classes of Partial FC, An et al. 2021): all positions share one small matrix,
+    nothing but drawn blocks and targets is trained, and the targets, which are among the likeliest labels,
+    are all exact. Sensible where the targets of a batch are few of all labels.
+
+    Cost a position in training: ``(1 + m) · block`` logits of ``V``, or ``m · block`` and one a distinct
+    target; parameters ``V·(d + 1)``, or ``V`` when the weight is tied. Draws come from torch's generator:
+    ``torch.manual_seed`` repeats them.
 
     The smoothing term in training is the estimate of the vocabulary-wide sum with the same weights,
-    ``-(sum_own log p + sum_drawn log p / q)``; in evaluation it is exact.
+    ``-(sum_exact log p + sum_drawn log p / q)``; in evaluation it is exact.
 
     The estimate is only as good as the draw: with ``draw="counts"`` a block's ``q`` grows with the square
     root of how often its labels were targets so far, up to 1, so that blocks of frequent labels are nearly
@@ -39,9 +47,10 @@ class SamplingHead(MultiHead):
         in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
             :class:`MultiHead`.
         bias: adds a bias a label.
-        sample_fraction: share of the blocks drawn beside the target's own, in ``(0, 1]``; at least one
-            block. 1 is the full softmax.
+        sample_fraction: share of the blocks drawn beside what is exact, in ``(0, 1]``; at least one block.
+            1 is the full softmax.
         draw: ``"counts"`` or ``"uniform"``, see above.
+        exact: ``"block"`` or ``"targets"``, see above.
         projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
@@ -60,6 +69,7 @@ class SamplingHead(MultiHead):
         bias: bool = True,
         sample_fraction: float = 0.25,
         draw: str = "counts",
+        exact: str = "block",
         projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
@@ -81,7 +91,10 @@ class SamplingHead(MultiHead):
         if draw not in ("counts", "uniform"):
             raise ValueError(f"draw must be 'counts' or 'uniform', got {draw!r}")
         self.sample_fraction = float(sample_fraction)
+        if exact not in ("block", "targets"):
+            raise ValueError(f"exact must be 'block' or 'targets', got {exact!r}")
         self.draw = draw
+        self.exact = exact
         self.block_size = self.codec.strides[0]
         self.num_blocks = self.codec.prefix_counts[0]
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
@@ -94,8 +107,12 @@ class SamplingHead(MultiHead):
 
     @property
     def used_fraction(self) -> float:
-        """Share of all labels that one position is trained against: own block and budget, at most 1."""
-        return min(1.0, (1 + self.sampled_blocks) / self.num_blocks)
+        """Share of the blocks that one position is trained against: budget and own block, at most 1.
+
+        With ``exact="targets"`` the budget alone; the distinct targets of a call come on top.
+        """
+        own = 1 if self.exact == "block" else 0
+        return min(1.0, (own + self.sampled_blocks) / self.num_blocks)
 
     def reset_parameters(self) -> None:
         self.matrix.reset_parameters()
@@ -113,7 +130,8 @@ class SamplingHead(MultiHead):
     def extra_repr(self) -> str:
         return (
             f"{super().extra_repr()}, blocks={self.num_blocks}×{self.block_size}, "
-            f"sampled={self.sampled_blocks} by {self.draw}, used_fraction={self.used_fraction:.3f}"
+            f"sampled={self.sampled_blocks} by {self.draw} beside "
+            f"{'own block' if self.exact == 'block' else 'targets'}, used_fraction={self.used_fraction:.3f}"
         )
 
     def to_onehot(self) -> OneHotHead:
@@ -144,29 +162,39 @@ class SamplingHead(MultiHead):
         return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
 
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
-        size = self.block_size
-        device = features.device
-        bias = self.matrix.bias
-        features = self.matrix.inputs(features)
-        own_block = ranks.div(size, rounding_mode="floor")
-        own_logits = self.matrix.block_logits(features, own_block, size)
-        within = torch.arange(size, device=device)
-        drawn, q = self._draw()
+        own_block = ranks.div(self.block_size, rounding_mode="floor")
+        drawn, inverse_q = self._drawn_ranks(at_least_float32(features[:0]).dtype)
         if self.draw == "counts":
             self.target_counts += own_block.bincount(minlength=self.num_blocks)
-        drawn_ranks = (drawn.unsqueeze(-1) * size + within).flatten()
-        inverse_q = q.to(at_least_float32(features[:0]).dtype).reciprocal().repeat_interleave(size)
-        present = drawn_ranks < self.num_labels
-        drawn_ranks, inverse_q = drawn_ranks[present], inverse_q[present]
-        drawn_labels = self.codec.labels(drawn_ranks)
-        drawn_logits = F.linear(features, self.matrix.weight.index_select(0, drawn_labels))
-        if bias is not None:
-            drawn_logits = drawn_logits + bias.index_select(0, drawn_labels)
-        own_logits, drawn_logits = at_least_float32(own_logits), at_least_float32(drawn_logits)
+        features = self.matrix.inputs(features)
+        if self.exact == "targets":
+            return self._forward_beside_targets(features, ranks, drawn, inverse_q)
+        return self._forward_beside_own_blocks(features, ranks, own_block, drawn, inverse_q)
 
-        absent = (own_block.unsqueeze(-1) * size + within) >= self.num_labels
+    def _forward_beside_targets(
+        self, features: Tensor, ranks: Tensor, drawn: Tensor, inverse_q: Tensor
+    ) -> HeadOutput:
+        exact, place = ranks.unique(return_inverse=True)
+        is_exact = torch.zeros(self.num_labels, dtype=torch.bool, device=ranks.device)
+        is_exact[exact] = True
+        others = ~is_exact[drawn]
+        weight = torch.cat([inverse_q.new_ones(len(exact)), inverse_q[others]])
+        logits = self._logits(features, torch.cat([exact, drawn[others]]))
+        log_z = (logits + weight.log()).logsumexp(-1, keepdim=True)
+        log_prob = logits - log_z
+        nll = -log_prob.gather(-1, place.unsqueeze(-1)).squeeze(-1)
+        return HeadOutput(nll, -(log_prob * weight).sum(-1))
+
+    def _forward_beside_own_blocks(
+        self, features: Tensor, ranks: Tensor, own_block: Tensor, drawn: Tensor, inverse_q: Tensor
+    ) -> HeadOutput:
+        size = self.block_size
+        own_logits = at_least_float32(self.matrix.block_logits(features, own_block, size))
+        drawn_logits = self._logits(features, drawn)
+
+        absent = (own_block.unsqueeze(-1) * size + torch.arange(size, device=ranks.device)) >= self.num_labels
         own_logits = own_logits.masked_fill(absent, -torch.inf)
-        is_own = drawn_ranks.div(size, rounding_mode="floor") == own_block.unsqueeze(-1)
+        is_own = drawn.div(size, rounding_mode="floor") == own_block.unsqueeze(-1)
         drawn_logits = drawn_logits.masked_fill(is_own, -torch.inf)
         log_z = torch.logaddexp(own_logits.logsumexp(-1), (drawn_logits + inverse_q.log()).logsumexp(-1))
 
@@ -174,6 +202,20 @@ class SamplingHead(MultiHead):
         own_sum = own_logits.masked_fill(absent, 0.0).sum(-1) - (~absent).sum(-1) * log_z
         drawn_sum = ((drawn_logits - log_z.unsqueeze(-1)) * inverse_q).masked_fill(is_own, 0.0).sum(-1)
         return HeadOutput(nll, -(own_sum + drawn_sum))
+
+    def _logits(self, inputs: Tensor, ranks: Tensor) -> Tensor:
+        """Scores ``(n, len(ranks))`` of the labels with these ranks."""
+        labels, bias = self.codec.labels(ranks), self.matrix.bias
+        weight = self.matrix.weight.index_select(0, labels)
+        return at_least_float32(F.linear(inputs, weight, None if bias is None else bias[labels]))
+
+    def _drawn_ranks(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The ranks of the drawn blocks, and one over the probability with which each of them is drawn."""
+        blocks, q = self._draw()
+        ranks = blocks.unsqueeze(-1) * self.block_size + torch.arange(self.block_size, device=blocks.device)
+        inverse_q = q.to(dtype).reciprocal().repeat_interleave(self.block_size)
+        present = ranks.flatten() < self.num_labels
+        return ranks.flatten()[present], inverse_q[present]
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         """The drawn blocks ``(m,)`` and the probability with which each of them is drawn."""

@@ -5,12 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "user_dir"))
 
 from trained_models import corpus, larger_corpus, order_file, trained
-
-torch.set_num_threads(1)
 
 __all__ = ["corpus", "larger_corpus", "order_file", "trained"]

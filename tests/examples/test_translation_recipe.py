@@ -71,11 +71,13 @@ def test_report_has_the_tables_and_the_commands():
     rows = [with_bleu("onehot", 1, 30.0), with_bleu("product", 1, 37.0), with_bleu("product", 2, 39.0)]
     test = {"name": "product", "seeds": [1], "bleu_difference": -0.5, "bleu_p": 0.04}
     tests = [{**test, "chrf_difference": 0.25, "chrf_p": 0.5}]
-    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81}]
+    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
     text = report(rows, tests, times, "Multi30k", ["python -m data_prep prepare x"], "m.png")
     assert "](m.png)" in text
-    assert "| product | 130,000 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 616 | 7.8 |" in text
-    assert "| onehot | 130,000 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – |" in text
+    assert (
+        "| product | 130,000 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 46,003 | 616 | 7.8 |" in text
+    )
+    assert "| onehot | 130,000 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – | – |" in text
     assert "| product | 1 | -0.50 | 0.040 | +0.25 | 0.500 |" in text
     assert "| 2 | product | 130,000 | 3.100 | 39.00 | 39.00 | 57.00 | 700 |" in text
     assert "# product, seed 2\nfairseq-train x\nfairseq-generate x\n" in text
@@ -87,7 +89,7 @@ def test_the_report_is_written_from_the_results_file(tmp_path):
     results = tmp_path / "corpus.jsonl"
     rows = [with_bleu("onehot", 1, 30.0), with_bleu("product", 1, 37.0), with_bleu("product", 2, 39.0)]
     results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81}]
+    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
     (tmp_path / "corpus-step-time.json").write_text(json.dumps(times), encoding="utf-8")
     write_report(results, "Corpus", [])
     assert "616 | 7.8 |" in (tmp_path / "corpus.md").read_text(encoding="utf-8")

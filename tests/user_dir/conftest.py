@@ -1,12 +1,9 @@
-"""One thread, and the fixtures of :mod:`trained_models`."""
+"""The fixtures of :mod:`trained_models`."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 from trained_models import corpus, larger_corpus, order_file, separate_corpus, trained
-
-torch.set_num_threads(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -78,3 +78,19 @@ def test_training_in_half_precision(name: str, corpus: Path, tmp_path: Path) -> 
             assert value.dtype == torch.float32, key
             assert torch.equal(value, value.half().float()), key
     assert model.decoder.head.codec.num_labels == 45
+
+
+@pytest.mark.parametrize("name", ["onehot", "product", "cascade-tied", "sampling"])
+def test_training_with_products_in_bfloat16(name: str, corpus: Path, tmp_path: Path) -> None:
+    """``--autocast-bf16`` rounds: losses differ, by little; weights and optimizer state stay in float32."""
+    outputs = [
+        fairseq_train(corpus, tmp_path / kind, *CONFIGURATIONS[name], *flags)
+        for kind, flags in (("full", []), ("rounded", ["--autocast-bf16"]))
+    ]
+    full, rounded = ([float(r["loss"]) for r in output.records() if "loss" in r] for output in outputs)
+    assert rounded == pytest.approx(full, abs=2e-2)
+    weights = [parameters(tmp_path / kind / "checkpoint_last.pt") for kind in ("full", "rounded")]
+    assert all(weights[1][key].dtype == value.dtype for key, value in weights[0].items())
+    assert any(not torch.equal(weights[1][key], value) for key, value in weights[0].items())
+    embedding = weights[1]["decoder.embed_tokens.weight"]
+    assert not torch.equal(embedding, embedding.bfloat16().float())

@@ -38,7 +38,7 @@ def command(
     """The command in a process of its own, or in those that ``launcher`` starts."""
     line = strings([*launcher, "-m", "vision_xmc.image", *arguments])
     return subprocess.run(
-        line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=240, check=False
+        line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=600, check=False
     )
 
 

@@ -16,17 +16,18 @@ from vision_xmc.image_options import ImageOptions
 from vision_xmc.loop_options import LoopOptions
 from vision_xmc.options import Parser, add_options, build
 
-CLASSES = {"digits": 100, "digits-10000": 10_000, "cifar100-short": 100, "cifar100": 100, "imagenet": 1000}
+CLASSES = {"digits": 100, "digits-1000": 1000, "cifar100-short": 100, "cifar100": 100, "imagenet": 1000}
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
     comparison = COMPARISONS[name]
+    data = ["--data-path", "DIR"] if comparison.needs_data else []
     for head in comparison.heads.values():
         parser = Parser(prog="command")
         for group in (ImageOptions, HeadOptions, LoopOptions):
             add_options(parser, group)
-        given = vars(parser.parse_args([*head.split(), *comparison.options.split(), "--data-path", "DIR"]))
+        given = vars(parser.parse_args([*head.split(), *comparison.options.split(), *data]))
         build(LoopOptions, given)
         build(ImageOptions, given)
         built = head_from_options(build(HeadOptions, given), 8, CLASSES[name])
@@ -44,7 +45,7 @@ def test_a_row_made_by_the_real_command(tmp_path: Path) -> None:
     line = [str(part) for part in command]
     for _ in range(2):
         done = subprocess.run(
-            line, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=240
+            line, env=environment(), cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, done.stderr
     # The second call finds everything done.

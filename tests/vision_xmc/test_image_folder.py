@@ -53,6 +53,15 @@ def test_odd_images_are_read_as_rgb(tmp_path: Path) -> None:
     assert np.abs(found["cmyk.jpeg"].astype(int) - np.asarray(picture(3)).astype(int)).mean() < 12
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    write_folder(tmp_path / "data", classes=2)
+    first = tmp_path / "data" / "train" / "n00"
+    picture(1).save(tmp_path / "elsewhere.png")
+    (first / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    (first / "below").symlink_to(first)
+    assert len(FolderImages(tmp_path / "data" / "train")) == 4 + 4 + 1
+
+
 def test_transparent_pixels_are_white(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (read_rgb(tmp_path / "clear.png") == 255).all()
@@ -102,6 +111,7 @@ def test_broken_images_are_named_or_left_out(tmp_path: Path, capsys: pytest.Capt
     assert run(*arguments, "--skip-broken-images", "--num-workers", 2) == 0
     printed = capsys.readouterr().out
     assert printed.count("left out: ") == 2
+    assert "--skip-broken-images" not in printed
     assert "fake.png is not an image" in printed
     assert records(tmp_path / "run", "final")[0]["split"] == "valid"
 

@@ -25,7 +25,15 @@ HEADS: dict[str, list[Any]] = {
     "cascade": ["--head", "cascade", "--radices", 5, 20, "--prototypes", 2, "--projection"],
     "cascade-digit": ["--head", "cascade", "--conditioning", "digit", "--num-heads", 3],
     "sampling": ["--head", "sampling", "--sample-fraction", 0.5, "--label-smoothing", 0.1],
-    "sampling-uniform": ["--head", "sampling", "--sample-by", "uniform", "--projection"],
+    "sampling-uniform": [
+        "--head",
+        "sampling",
+        "--sample-by",
+        "uniform",
+        "--projection",
+        "--sample-beside",
+        "targets",
+    ],
 }
 
 

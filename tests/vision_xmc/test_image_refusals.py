@@ -11,6 +11,7 @@ from toy_task import records
 
 MISTAKES: dict[str, tuple[list[Any], str]] = {
     "no data path": (["--dataset", "cifar100"], "--dataset cifar100 needs --data-path"),
+    "path of no data set": (["--data", "."], "with --data-path give --dataset folder, cifar10 or cifar100"),
     "missing path": (["--dataset", "folder", "--data-path", "/none"], "--data-path /none: no such folder"),
     "missing cifar": (
         ["--dataset", "c10", "--data-path", "/none"],

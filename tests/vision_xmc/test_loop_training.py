@@ -73,7 +73,7 @@ def test_records(tmp_path: Path) -> None:
     best = max(r["accuracy"] for r in records(tmp_path, "eval"))
     assert result["best"]["valid"]["accuracy"] == pytest.approx(best)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "best.pt", "last.pt", "curves.png", "metrics.jsonl", "options.json", "result.json"
+        ".lock", "best.pt", "last.pt", "curves.png", "metrics.jsonl", "options.json", "result.json"
     }  # fmt: skip
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 

@@ -7,16 +7,14 @@ from typing import Any
 import torch
 from fairseq import utils
 from fairseq.criterions import FairseqCriterion, register_criterion
-from fairseq.criterions.label_smoothed_cross_entropy import (
-    LabelSmoothedCrossEntropyCriterion,
-    LabelSmoothedCrossEntropyCriterionConfig,
-)
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from torch import Tensor
 
+from user_dir.criterions.config import MHECrossEntropyCriterionConfig
 from user_dir.errors import UsageError
 
 
-@register_criterion("mhe_ce", dataclass=LabelSmoothedCrossEntropyCriterionConfig)
+@register_criterion("mhe_ce", dataclass=MHECrossEntropyCriterionConfig)
 class MHECrossEntropyCriterion(FairseqCriterion):
     """Label-smoothed cross entropy for models with an output head of :mod:`mhe_nmt`.
 
@@ -32,6 +30,7 @@ class MHECrossEntropyCriterion(FairseqCriterion):
         label_smoothing: float,
         ignore_prefix_size: int = 0,
         report_accuracy: bool = False,
+        autocast_bf16: bool = False,
     ) -> None:
         super().__init__(task)
         if not 0.0 <= label_smoothing < 1.0:
@@ -40,6 +39,7 @@ class MHECrossEntropyCriterion(FairseqCriterion):
         self.eps = label_smoothing
         self.ignore_prefix_size = ignore_prefix_size
         self.report_accuracy = report_accuracy
+        self.autocast_bf16 = autocast_bf16
 
     def forward(
         self, model: Any, sample: dict[str, Any], reduce: bool = True
@@ -55,7 +55,9 @@ class MHECrossEntropyCriterion(FairseqCriterion):
         if self.ignore_prefix_size > 0:
             target = target.clone()
             target[:, : self.ignore_prefix_size] = self.padding_idx
-        (nll, smooth), extra = model(**sample["net_input"], target=target)
+        bf16 = self.autocast_bf16 and model.training
+        with torch.autocast(target.device.type, torch.bfloat16, enabled=bf16):
+            (nll, smooth), extra = model(**sample["net_input"], target=target)
         if reduce:
             nll, smooth = nll.sum(), smooth.sum()
         eps_i = self.eps / (head.num_labels - 1)

@@ -53,7 +53,12 @@ class FolderImages(ImageSet):
             raise UsageError(f"{folder} has no images")
 
     def image(self, index: int) -> np.ndarray:
-        return read_rgb(self.paths[index])
+        try:
+            return read_rgb(self.paths[index])
+        except UsageError as error:
+            raise UsageError(
+                f"{error}; replace or delete it, or leave out all such files by --skip-broken-images"
+            ) from None
 
     def drop_broken(self, workers: int) -> list[str]:
         """Decodes every image once and leaves out those that cannot be read; returns a sentence for each."""
@@ -67,12 +72,18 @@ class FolderImages(ImageSet):
 
 
 def _images_below(folder: Path) -> list[Path]:
-    return [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-    ]
+    found: list[Path] = []
+    seen: set[str] = set()
+    for parent, below, names in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above it.
+        real = os.path.realpath(parent)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        images = (name for name in names if name.lower().endswith(EXTENSIONS) and not name.startswith("."))
+        found += [Path(parent) / name for name in images]
+    return found
 
 
 def _why_broken(path: Path) -> str | None:

@@ -82,12 +82,9 @@ def read_rgb(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such image") from None
     except UnidentifiedImageError:
-        raise UsageError(f"{path} is not an image; {_WAY_OUT}") from None
+        raise UsageError(f"{path} is not an image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} cannot be read as an image ({error}); {_WAY_OUT}") from None
-
-
-_WAY_OUT = "replace or delete it, or leave out all such files by --skip-broken-images"
+        raise UsageError(f"{path} cannot be read as an image ({error})") from None
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, settings
 torch.set_num_threads(1)
 
 settings.register_profile(
-    "mhe_nmt",
+    "repeatable",
     max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.load_profile("mhe_nmt")
+settings.load_profile("repeatable")

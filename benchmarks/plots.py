@@ -1,0 +1,34 @@
+"""Figures without a display, written whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+
+def subplots(
+    rows: int, columns: int, *, width: float, height: float, sharey: bool = False
+) -> tuple[Any, Any]:
+    """A figure of `rows × columns` axes, each `width × height` inches, and the 2-d array of the axes."""
+    # Before the import, which reports itself where fairseq has set the log to its lowest level.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    size = (columns * width, rows * height)
+    return pyplot.subplots(rows, columns, figsize=size, sharey=sharey, constrained_layout=True, squeeze=False)
+
+
+def save(figure: Any, path: Path, dpi: int = 110) -> None:
+    """Writes the figure and lets go of it."""
+    from matplotlib import pyplot
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    figure.savefig(partial, dpi=dpi)
+    pyplot.close(figure)
+    os.replace(partial, path)

@@ -1,0 +1,74 @@
+"""The output layers to measure, by name, and the options that all rows of a table have in common."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An output layer: `full`, `adaptive` or the head's name; the order of its labels; the head's options."""
+
+    head: str
+    order: str = "dictionary"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def _cascade(order: str = "dictionary", **options: Any) -> Layer:
+    return Layer("cascade", order, options)
+
+
+BASELINE = "full softmax"
+
+LAYERS: dict[str, Layer] = {
+    BASELINE: Layer("full"),
+    "adaptive softmax": Layer("adaptive"),
+    "sampling 0.05": Layer("sampling", options={"sample_fraction": 0.05, "exact": "targets"}),
+    "product": Layer("product"),
+    "product, clustered": Layer("product", "clustered"),
+    "8 groups": Layer("product", options={"groups": 8}),
+    "8 groups, clustered": Layer("product", "clustered", {"groups": 8}),
+    "cascade digit": _cascade(conditioning="digit"),
+    "cascade digit, clustered": _cascade("clustered", conditioning="digit"),
+    "cascade table": _cascade(),
+    "cascade table, clustered": _cascade("clustered"),
+    "cascade table, clustered, 8 prototypes": _cascade("clustered", prototypes=8),
+    "cascade table, cells": _cascade("cells"),
+}
+"""Where no order is named it is the dictionary's, by frequency."""
+
+#: Above so many labels the full softmax takes many seconds an update: its time and memory are all there is.
+MANY_LABELS = 300_000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a training, the same for every output layer."""
+    add = parser.add_argument
+    # fmt: off
+    add("--updates", type=int, default=None, metavar="N",
+        help="default: 1500 up to 10,000 labels, 200 up to 100,000, 100 above")
+    add("--full-updates", type=int, default=3, metavar="N",
+        help=f"updates of the full softmax above {MANY_LABELS:,} labels (default: %(default)s)")
+    add("--batch", type=int, default=None, metavar="N",
+        help="positions an update (default: 256 up to 10,000 labels, 512 up to 100,000, 1024 above)")
+    add("--held-out", type=int, default=2048, metavar="N", help="positions scored (default: %(default)s)")
+    add("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
+    # fmt: on
+
+
+def updates_of_most(labels: int, options: argparse.Namespace) -> int:
+    """How many updates an output layer gets; more of them where they are cheaper."""
+    return options.updates or (1500 if labels <= 10_000 else 200 if labels <= 100_000 else 100)
+
+
+def batch_of(labels: int, options: argparse.Namespace) -> int:
+    """How many positions an update has."""
+    return options.batch or (256 if labels <= 10_000 else 512 if labels <= 100_000 else 1024)
+
+
+def updates_of(name: str, labels: int, options: argparse.Namespace) -> int:
+    """How many updates this output layer gets."""
+    most = updates_of_most(labels, options)
+    return min(options.full_updates, most) if name == BASELINE and labels > MANY_LABELS else most

@@ -1,0 +1,67 @@
+"""Sampling heads to test, and what a loss term of theirs has used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from strategies import Case, Code, shuffled
+from torch import Tensor
+
+from mhe_nmt import SamplingHead
+
+CODES = [
+    Code(24, (6, 4)),
+    Code(23, (8, 3), shuffled(23, 4)),
+    Code(37, (5, 2, 4), shuffled(37, 1)),
+    Code(9, (9, 2)),
+]
+
+
+def build(
+    code: Code, fraction: float, scale: float = 1.0, draw: str = "uniform", exact: str = "block"
+) -> SamplingHead:
+    options = {"sample_fraction": fraction, "draw": draw, "exact": exact}
+    head = Case("sampling", code, options, in_features=4, seed=6).build(scale=scale)
+    assert isinstance(head, SamplingHead)
+    return head
+
+
+def build_counted(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
+    """A head that draws by counts, with very unequal ones."""
+    head = build(code, fraction, scale, "counts")
+    head.target_counts.copy_(torch.logspace(0, 3, head.num_blocks).long() - 1)
+    return head
+
+
+def build_beside_targets(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
+    return build(code, fraction, scale, exact="targets")
+
+
+def blocks_of(code: Code) -> list[int]:
+    """Block of each label: its first digit."""
+    size = math.prod(code.radices[1:])
+    return [rank // size for rank in (code.order or range(code.num_labels))]
+
+
+def used_blocks(head: SamplingHead, code: Code, nll: Tensor) -> set[int]:
+    """Blocks with any gradient from this loss term."""
+    blocks = blocks_of(code)
+    return {blocks[label] for label in used_labels(head, nll)}
+
+
+def used_labels(head: SamplingHead, nll: Tensor) -> set[int]:
+    """Labels with any gradient from this loss term."""
+    (grad,) = torch.autograd.grad(nll, head.matrix.weight, retain_graph=True)
+    return set((grad != 0).any(-1).nonzero()[:, 0].tolist())
+
+
+def draws(head: SamplingHead, features: Tensor, target: Tensor, times: int) -> Iterator[Tensor]:
+    head.train()
+    with torch.no_grad():
+        counts = head.target_counts.clone()
+        for seed in range(times):
+            torch.manual_seed(seed)
+            head.target_counts.copy_(counts)
+            yield head(features, target).nll
