@@ -13,6 +13,8 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils.extmath import randomized_svd
 
+from mhe_nmt.order import recursive_bisection
+
 
 def word_vectors(
     sentences: Iterable[Sequence[int]], num_words: int, *, window: int, dimensions: int, seed: int
@@ -63,21 +65,14 @@ def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
     Returns:
         ``(V,)`` int64: the word at each rank. Within a cluster words are in ascending order.
     """
-    order: list[int] = []
-    stack = [np.arange(len(vectors))]
-    while stack:
-        words = stack.pop()
-        clusters = -(-len(words) // cluster_size)
-        if clusters <= 1:
-            order += sorted(words.tolist())
-            continue
+
+    def coordinate(words: np.ndarray) -> np.ndarray:
         centred = vectors[words] - vectors[words].mean(axis=0)
         _, axes = np.linalg.eigh(centred.T @ centred)
         axis = axes[:, -1] * (1.0 if axes[np.abs(axes[:, -1]).argmax(), -1] > 0 else -1.0)
-        along = words[np.argsort(centred @ axis, kind="stable")]
-        cut = clusters // 2 * cluster_size
-        stack += [along[cut:], along[:cut]]
-    return np.array(order, dtype=np.int64)
+        return centred @ axis
+
+    return recursive_bisection(len(vectors), cluster_size, coordinate)
 
 
 def align_places(

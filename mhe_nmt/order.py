@@ -1,8 +1,10 @@
-"""Label orders as text: one rank a line."""
+"""Label orders: as text, one rank a line, and by recursive bisection into groups of equal size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import numpy as np
 
 
 def parse_ranks(lines: Iterable[str], num_labels: int, labels: str = "the labels") -> list[int]:
@@ -38,3 +40,39 @@ def parse_ranks(lines: Iterable[str], num_labels: int, labels: str = "the labels
         first_line[rank] = number
         ranks.append(rank)
     return ranks
+
+
+def recursive_bisection(
+    num_labels: int, group_size: int, coordinate: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Labels ordered so that each run of ``group_size`` is a cluster and neighbouring runs are near.
+
+    The labels are sorted by a coordinate and cut in the middle, at a multiple of ``group_size``, and the
+    halves likewise.
+
+    Args:
+        num_labels: ``V``.
+        group_size: labels a cluster; the last may have fewer.
+        coordinate: of labels ``(n,)`` int64, where each lies on the axis along which they are to be cut,
+            ``(n,)``; called for the whole and for every part that is cut further.
+
+    Returns:
+        ``(V,)`` int64: the label at each rank. Within a cluster labels are in ascending order.
+
+    Raises:
+        ValueError: if ``group_size`` is below 1.
+    """
+    if group_size < 1:
+        raise ValueError(f"group_size must be at least 1, got {group_size}")
+    order: list[np.ndarray] = []
+    stack = [np.arange(num_labels)]
+    while stack:
+        labels = stack.pop()
+        groups = -(-len(labels) // group_size)
+        if groups <= 1:
+            order.append(np.sort(labels))
+            continue
+        along = labels[np.argsort(coordinate(labels), kind="stable")]
+        cut = groups // 2 * group_size
+        stack += [along[cut:], along[:cut]]
+    return np.concatenate(order).astype(np.int64)

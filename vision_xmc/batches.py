@@ -18,6 +18,9 @@ from vision_xmc.task import Examples
 
 Key = tuple[int, int]
 
+#: Batches among whose examples those of like length are brought together.
+WINDOW = 64
+
 
 @dataclass(frozen=True)
 class BatchPlan:
@@ -31,6 +34,7 @@ class BatchPlan:
         micro_batches: ``A``, forward passes an update and process.
         seed: of the order of the examples, which is new in each epoch.
         drop_last: leaves out the last, smaller batch of an epoch.
+        lengths: of the examples, see :meth:`order`; ``None`` for batches at random.
 
     Piece ``m·W + rank`` of the ``W·A`` pieces of a batch is micro-batch ``m`` of process ``rank``: one
     process with ``A = 2`` goes through the same pieces as two processes with ``A = 1``.
@@ -43,6 +47,7 @@ class BatchPlan:
     micro_batches: int = 1
     seed: int = 0
     drop_last: bool = False
+    lengths: Sequence[int] | np.ndarray | None = None
 
     @property
     def updates_per_epoch(self) -> int:
@@ -64,8 +69,22 @@ class BatchPlan:
         return start, start + share + (number < larger)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The examples in the order of that epoch: a permutation of ``0 … examples - 1``."""
-        return np.random.default_rng((self.seed, epoch)).permutation(self.examples)
+        """The examples in the order of that epoch: a permutation of ``0 … examples - 1``.
+
+        With ``lengths``, examples are sorted by length among those of :data:`WINDOW` batches, which then come
+        in random order again: little is padded, and yet an example meets others in each epoch.
+        """
+        random = np.random.default_rng((self.seed, epoch))
+        order = random.permutation(self.examples)
+        if self.lengths is None:
+            return order
+        full, lengths = self.examples // self.batch_size, np.asarray(self.lengths)
+        whole, rest = order[: full * self.batch_size], order[full * self.batch_size :]
+        for start in range(0, len(whole), WINDOW * self.batch_size):
+            window = whole[start : start + WINDOW * self.batch_size]
+            window[:] = window[lengths[window].argsort(kind="stable")]
+        shuffled = whole.reshape(full, self.batch_size)[random.permutation(full)]
+        return np.concatenate((shuffled.ravel(), rest))
 
 
 class MicroBatches(Sampler[list[Key]]):

@@ -27,7 +27,7 @@ from vision_xmc.errors import UsageError
 from vision_xmc.evaluation import evaluate
 from vision_xmc.loop_options import LoopOptions
 from vision_xmc.loss_module import LossModule
-from vision_xmc.optimizer import new_optimizer, rate
+from vision_xmc.optimizer import new_optimizer, rate, set_rate
 from vision_xmc.processes import seed_update
 from vision_xmc.reporter import Reporter
 from vision_xmc.run_lock import lock
@@ -69,6 +69,7 @@ class Loop:
             micro_batches=options.accumulate,
             seed=options.seed,
             drop_last=options.drop_last,
+            lengths=task.train_lengths,
         )
         self.total = options.epochs * self.plan.updates_per_epoch
         self.total = min(self.total, options.max_steps or self.total)
@@ -146,8 +147,7 @@ class Loop:
         if options.clip_norm is not None:
             norm = self.shards.clip_gradients(self.task.model, options.clip_norm)
             means.add({"grad_norm": norm}, examples / accelerator.num_processes)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(update)
+        set_rate(self.optimizer, self._rate(update))
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.state.average is not None and options.average == "ema":
@@ -161,7 +161,8 @@ class Loop:
         at_end = done == self.total
         epoch, rest = divmod(done, self.plan.updates_per_epoch)
         epoch_ends = rest == 0 or at_end
-        collects = epoch_ends and done > options.swa_start * self.total
+        due = epoch_ends if options.swa_steps is None else _due(done, options.swa_steps)
+        collects = (due or at_end) and done > options.swa_start * self.total
         if average is not None and options.average == "swa" and collects:
             average.update()
         if epoch_ends or _due(done, options.log_steps):

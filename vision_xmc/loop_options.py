@@ -45,6 +45,7 @@ class LoopOptions:
     ema_decay: float = option(0.9999, "of ema", metavar="X")
     swa_start: float = option(0.75, "share of the training after which swa averages the ends of epochs",
         metavar="X")
+    swa_steps: int | None = option(None, "average every N updates instead", metavar="N")
     eval_epochs: int = option(1, "evaluate every N epochs", metavar="N", may_change=True)
     eval_steps: int | None = option(None, "evaluate also every N updates", metavar="N", may_change=True)
     eval_batch_size: int | None = option(None, "examples a batch and process in evaluation (default: as "
@@ -67,7 +68,7 @@ class LoopOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "eval_epochs", "log_steps"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("max_steps", "eval_steps", "eval_batch_size", "patience", "save_steps"):
+        for name in ("max_steps", "eval_steps", "eval_batch_size", "patience", "save_steps", "swa_steps"):
             value = getattr(self, name)
             _check(name, value, value is None or value >= 1, "at least 1")
         for name in ("momentum", "weight_decay", "warmup_epochs", "min_lr", "num_workers", "seed"):

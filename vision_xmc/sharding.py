@@ -60,7 +60,9 @@ class Shards:
             sharded = _norm(gradient for name, gradient in named if name in self.rows)
             squares = self._accelerator.reduce(sharded.to(self._accelerator.device) ** 2, "sum")
             norm = (norm**2 + squares).sqrt()
-        torch.nn.utils.clip_grads_with_norm_(model.parameters(), max_norm, norm)
+        scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+        for _, gradient in named:
+            gradient.mul_(scale)
         return norm
 
     def _mapped(self, values: Mapping[str, Any], change: Any) -> dict[str, Any]:
@@ -92,4 +94,6 @@ class Shards:
 
 
 def _norm(gradients: Iterable[Tensor]) -> Tensor:
-    return torch.nn.utils.get_total_norm(list(gradients))
+    # The values of a sparse gradient: the rest of it is 0.
+    dense = [gradient.coalesce().values() if gradient.is_sparse else gradient for gradient in gradients]
+    return torch.nn.utils.get_total_norm(dense)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
@@ -27,6 +28,8 @@ class Task(ABC):
         train_data: a map-style data set whose items are got by ``train_data[(epoch, index)]``. An item must
             depend on nothing else, its random augmentation included: then a resumed run, another number of
             processes and another number of workers all see the same data.
+        train_lengths: how long each training example is, where examples of like length should share a batch;
+            ``None`` for batches at random.
         valid_data: ``valid_data[index]``; chooses the best checkpoint. ``None`` for none.
         test_data: ``test_data[index]``; looked at after the training, or followed along it where there is no
             ``valid_data``, but never chosen by. ``None`` for none.
@@ -37,6 +40,7 @@ class Task(ABC):
 
     model: nn.Module
     train_data: Examples
+    train_lengths: Sequence[int] | np.ndarray | None = None
     valid_data: Examples | None = None
     test_data: Examples | None = None
     best_metric: str
@@ -65,7 +69,11 @@ class Task(ABC):
         return default_collate(items)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Groups for the optimizer; here one, with weight decay on everything."""
+        """Groups for the optimizer; here one, with weight decay on everything.
+
+        A group's ``"lr_scale"`` multiplies the learning rate. Parameters of modules that say ``sparse`` may
+        have sparse gradients.
+        """
         return [{"params": list(self.model.parameters()), "weight_decay": weight_decay}]
 
     def sharded_rows(self) -> Mapping[str, int]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, OutputHead
 from mhe_nmt.heads.cascade import CascadeHead
+from mhe_nmt.heads.multi_label import MultiLabelHead, MultiLabelOutput, OneVsAllHead
+from mhe_nmt.heads.multi_label_cascade import MultiLabelCascade
 from mhe_nmt.heads.onehot import OneHotHead
 from mhe_nmt.heads.product import ProductHead
 from mhe_nmt.heads.sampling import SamplingHead
@@ -48,7 +50,11 @@ __all__ = [
     "CascadeHead",
     "HeadOutput",
     "MultiHead",
+    "MultiLabelCascade",
+    "MultiLabelHead",
+    "MultiLabelOutput",
     "OneHotHead",
+    "OneVsAllHead",
     "OutputHead",
     "ProductHead",
     "SamplingHead",

@@ -1,12 +1,13 @@
-"""Label orders as text."""
+"""Label orders as text, and by bisection."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mhe_nmt.order import parse_ranks
+from mhe_nmt.order import parse_ranks, recursive_bisection
 
 
 @given(st.permutations(range(9)), st.integers(0, 9))
@@ -32,3 +33,20 @@ def test_mistakes_name_the_line(lines: list[str], sentence: str) -> None:
 
 def test_a_short_list_is_for_the_caller_to_judge() -> None:
     assert parse_ranks(["2", "0"], 3) == [2, 0]
+
+
+@given(st.integers(1, 90), st.integers(1, 12), st.integers(0, 99))
+def test_bisection_on_a_line(num_labels: int, group_size: int, seed: int) -> None:
+    """On a line the groups are runs of it, and equal in size but for the last."""
+    places = np.random.default_rng(seed).permutation(num_labels)
+    order = recursive_bisection(num_labels, group_size, lambda labels: places[labels].astype(float))
+    assert sorted(order) == list(range(num_labels))
+    for start in range(0, num_labels, group_size):
+        group = order[start : start + group_size]
+        assert sorted(places[group]) == list(range(start, start + len(group)))
+        assert sorted(group) == list(group)
+
+
+def test_bisection_needs_a_group_size() -> None:
+    with pytest.raises(ValueError, match="group_size must be at least 1, got 0"):
+        recursive_bisection(3, 0, lambda labels: labels)

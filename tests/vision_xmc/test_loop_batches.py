@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision_xmc.batches import BatchPlan, MicroBatches, evaluation_batches
+from vision_xmc.batches import WINDOW, BatchPlan, MicroBatches, evaluation_batches
 
 sizes = st.integers(1, 40)
 few = st.integers(1, 4)
@@ -70,3 +71,21 @@ def test_evaluation_sees_each_example_once(examples: int, batch: int, processes:
     seen = [index for part in parts for keys in part for index in keys]
     assert sorted(seen) == list(range(examples))
     assert all(0 < len(keys) <= batch for part in parts for keys in part)
+
+
+@given(st.integers(1, 400), st.integers(1, 9), st.integers(0, 99))
+def test_examples_of_like_length_share_a_batch(examples: int, batch_size: int, seed: int) -> None:
+    lengths = np.random.default_rng(seed).integers(1, 1000, examples)
+    plan = BatchPlan(examples, batch_size, seed=seed, lengths=lengths)
+    plain = BatchPlan(examples, batch_size, seed=seed)
+    order, full = plan.order(3), examples // batch_size
+    assert sorted(order) == list(range(examples))
+    assert np.array_equal(order, plan.order(3))
+    # The last, smaller batch is as it would be without lengths, not the longest examples.
+    assert np.array_equal(order[full * batch_size :], plain.order(3)[full * batch_size :])
+    if full:
+        spread = np.ptp(lengths[order[: full * batch_size]].reshape(full, batch_size), axis=1)
+        if full <= WINDOW:
+            # One window: the batches are runs of the sorted lengths.
+            ordered = np.sort(lengths[order[: full * batch_size]]).reshape(full, batch_size)
+            assert sorted(spread) == sorted(np.ptp(ordered, axis=1))

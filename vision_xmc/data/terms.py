@@ -1,0 +1,82 @@
+"""Texts as TF-IDF weights of terms, for encoders of sparse input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+from vision_xmc.data.cache import digest, made_once
+from vision_xmc.data.xmc_files import read_lines
+from vision_xmc.errors import UsageError
+
+_TERMS, _IDF = "terms.txt", "idf.npy"
+
+
+class TermWeights:
+    """TF-IDF as scikit-learn has it, with sublinear term frequencies, unit rows and lower-case words.
+
+    Args:
+        terms: ``T`` words.
+        idf: ``(T,)`` float32.
+    """
+
+    def __init__(self, terms: Sequence[str], idf: np.ndarray) -> None:
+        self.terms, self.idf = list(terms), idf
+        self._vectoriser = _vectoriser(vocabulary=self.terms)
+        self._vectoriser.idf_ = idf
+
+    @classmethod
+    def fitted(cls, texts: Sequence[str], min_documents: int, cache: Path | None = None) -> TermWeights:
+        """The terms of at least ``min_documents`` training texts, from ``cache`` if they were found before.
+
+        Raises:
+            UsageError: if there are none.
+        """
+        if cache is not None:
+            name = digest([digest(texts), str(min_documents)])
+            made = made_once(
+                cache / f"vocabulary-{name}", lambda path: cls.fitted(texts, min_documents).save(path)
+            )
+            return cls.load(made)
+        try:
+            vectoriser = _vectoriser(min_df=min_documents).fit(texts)
+        except ValueError as error:
+            raise UsageError(
+                f"no word stands in {min_documents} training texts; give a smaller --min-documents"
+            ) from error
+        return cls(vectoriser.get_feature_names_out().tolist(), vectoriser.idf_.astype(np.float32))
+
+    def rows(self, texts: Sequence[str], cache: Path | None = None) -> sparse.csr_array:
+        """Weights of texts, ``(N, T)`` float32, from ``cache`` if they were made before."""
+        if cache is None:
+            return sparse.csr_array(self._vectoriser.transform(texts))
+        name = digest([digest(texts), digest(self.terms), self.idf.tobytes()])
+        folder = made_once(
+            cache / f"terms-{name}", lambda path: sparse.save_npz(path / "rows.npz", self.rows(texts), False)
+        )
+        return sparse.csr_array(sparse.load_npz(folder / "rows.npz"))
+
+    def save(self, folder: Path) -> None:
+        """Writes ``terms.txt`` and ``idf.npy``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _TERMS).write_text("".join(f"{term}\n" for term in self.terms), encoding="utf-8")
+        np.save(folder / _IDF, self.idf)
+
+    @classmethod
+    def load(cls, folder: Path) -> TermWeights:
+        """What :meth:`save` wrote."""
+        return cls(read_lines(folder / _TERMS), np.load(folder / _IDF))
+
+
+def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Rows of length 1, empty ones left empty."""
+    return sparse.csr_array(normalize(matrix, copy=True), dtype=np.float32)
+
+
+def _vectoriser(**options: object) -> TfidfVectorizer:
+    return TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **options)
