@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -50,6 +51,8 @@ COMPARISONS = {
             "bag of words, one-vs-all": f"{BOW} --num-groups 0",
             "bag of words, MHC": BOW,
             "bag of words, MHC, chain rule only": f"{BOW} --candidates-topk 0",
+            "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
+            "neighbours alone": "neighbours bag of words, MHC --weight 1",
         },
     ),
     "tibkat": Comparison(
@@ -64,6 +67,8 @@ COMPARISONS = {
             "bag of words, MHC, seed 3": f"{BOW} --sparse-labels --epochs 20 --seed 3 --order-seed 3",
             "bag of words, 3 MHC together": "ensemble bag of words, MHC|bag of words, MHC, seed 2"
             "|bag of words, MHC, seed 3",
+            "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
+            "neighbours alone": "neighbours bag of words, MHC --weight 1",
             "MiniLM, one-vs-all": f"{MINILM} --num-groups 0 --epochs 10",
             "MiniLM, MHC": f"{MINILM} --epochs 10",
         },
@@ -145,6 +150,15 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
     if kind == "ensemble":
         folders = [str(_folder(options, part)) for part in rest.split("|")]
         return [[*worker, "model", *folders, *common, *after]]
+    if kind == "neighbours":
+        # A trained model's training documents vote along; the network is trained by another row.
+        part, *more = rest.partition(" --")
+        remember = [sys.executable, "-m", "vision_xmc.xmc", "neighbours", str(_folder(options, part))]
+        exported = str(folder / "model")
+        return [
+            [*remember, *"".join(more).split(), "--output", exported],
+            [*worker, "model", exported, *common, *after],
+        ]
     train = [
         sys.executable, "-m", "vision_xmc.xmc", *comparison.options.split(), *comparison.models[name].split(),
         *data, *cache, *options.more.split(), "--no-progress", "--output", str(folder),
@@ -157,6 +171,8 @@ def _measured(options: argparse.Namespace, name: str) -> Row:
     folder, commands = _folder(options, name), _commands(options, name)
     done = folder / "commands.json"
     if not (done.exists() and json.loads(done.read_text(encoding="utf-8")) == commands):
+        # An export refuses to write over what an interrupted run has left.
+        shutil.rmtree(folder / "model", ignore_errors=True)
         for command in commands:
             print(f"$ {shown(command)}", flush=True)
             run_logged(command, folder / "log.txt", threads=options.threads)

@@ -19,7 +19,7 @@ from vision_xmc.data.xmc_splits import Split, XmcData
 from vision_xmc.metrics.multi_label import inverse_propensities, ranking_means, ranking_sums
 from vision_xmc.options import add_options, build
 from vision_xmc.xmc_commands import averaged
-from vision_xmc.xmc_model import load_model
+from vision_xmc.xmc_model import XmcModel, load_model
 from vision_xmc.xmc_options import EncoderOptions, XmcOptions
 from vision_xmc.xmc_setup import load_data
 
@@ -94,6 +94,8 @@ def _ours(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     for model in models:
         model.preparation.inputs(documents)
+        if model.neighbours is not None:
+            model.neighbours.preparation.inputs(documents)
     preparing = time.monotonic() - began
     began = time.monotonic()
     if len(models) == 1:
@@ -103,12 +105,20 @@ def _ours(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
         _, labels = averaged(models, documents, K, 64)
         preparing *= 2
     seconds = time.monotonic() - began - preparing
-    weights = [sum(p.numel() * p.element_size() for p in model.classifier.parameters()) for model in models]
     return {
         **_scores(labels, data, given),
         "milliseconds": 1000 * seconds / len(labels),
-        "bytes": sum(weights),
+        "bytes": sum(_bytes(model) for model in models),
     }
+
+
+def _bytes(model: XmcModel) -> int:
+    weights = sum(p.numel() * p.element_size() for p in model.classifier.parameters())
+    if model.neighbours is None:
+        return weights
+    rows, sets = model.neighbours.rows, model.neighbours.sets
+    parts = (rows.data, rows.indices, rows.indptr, sets.labels, sets.offsets)
+    return weights + sum(part.nbytes for part in parts)
 
 
 def _scores(found: torch.Tensor, data: XmcData, given: dict[str, Any]) -> dict[str, float]:

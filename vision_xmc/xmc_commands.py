@@ -1,4 +1,4 @@
-"""What is done with trained classifiers: ``predict``, ``ensemble`` and ``export``."""
+"""What is done with trained classifiers: ``predict``, ``ensemble``, ``export`` and ``neighbours``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from vision_xmc.data.label_sets import LabelSets
-from vision_xmc.data.xmc_files import Documents, read_json_texts, read_lines, read_matrix
+from vision_xmc.data.xmc_files import Documents, num_documents, read_json_texts, read_lines, read_matrix
 from vision_xmc.errors import UsageError, run_command
 from vision_xmc.metrics.multi_label import KS, ranking_means, ranking_sums
+from vision_xmc.neighbours import best_distinct
 from vision_xmc.options import Parser, require
 from vision_xmc.xmc_model import XmcModel, load_model
+from vision_xmc.xmc_neighbours import neighbours
 
 #: Documents that are read, predicted and written at a time.
 _CHUNK = 2048
@@ -93,6 +95,7 @@ COMMANDS: dict[str, Callable[[str, Sequence[str]], int]] = {
     "predict": predict,
     "ensemble": ensemble,
     "export": export,
+    "neighbours": neighbours,
 }
 
 
@@ -104,16 +107,9 @@ def averaged(models: list[XmcModel], documents: Documents, k: int, batch_size: i
     best = torch.cat([model.predict(documents, k, batch_size=batch_size)[1] for model in models], dim=-1)
     total = torch.zeros(best.shape)
     for model in models:
-        for numbers, features in model.batches(documents, batch_size):
-            scores = model.classifier.head.score(features, best[numbers].to(features.device))
-            total[numbers] += scores.float().exp().cpu()
-    # A label that several models name comes once.
-    ordered, order = best.sort(dim=-1, stable=True)
-    again = torch.zeros_like(ordered, dtype=torch.bool)
-    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    total = (total / len(models)).gather(-1, order).masked_fill(again, -1.0)
-    values, places = total.topk(k)
-    return values.log(), ordered.gather(-1, places)
+        total += model.probability(documents, best, batch_size)
+    values, labels = best_distinct(total / len(models), best, k)
+    return values.log(), labels
 
 
 _Find = Callable[[list[XmcModel], Documents, int, int], tuple[Tensor, Tensor]]
@@ -134,7 +130,7 @@ def _write_predictions(folders: Sequence[Path], given: dict[str, object], find: 
     require(1 <= k <= count, f"--top must be from 1 to the number of labels, {count:,}, got {k}")
     require(size >= 1, f"--batch-size must be at least 1, got {size}")
     documents, true = _read(Path(str(given["texts"]))), None
-    total = len(documents) if isinstance(documents, list) else documents.shape[0]
+    total = num_documents(documents)
     if "labels" in given:
         true = _true_sets(Path(str(given["labels"])), models[0].labels, total)
     sums: dict[str, float] = {}

@@ -11,21 +11,25 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from scipy import sparse
 from torch import Tensor
 
 from mhe_nmt import MultiLabelCascade, OneVsAllHead
 from mhe_nmt.heads import MultiLabelHead
 from vision_xmc import checkpoint
 from vision_xmc.data.document_inputs import Preparation, load_preparation
-from vision_xmc.data.xmc_files import Documents, read_lines
+from vision_xmc.data.xmc_files import Documents, num_documents, read_lines
 from vision_xmc.errors import UsageError
 from vision_xmc.models.document_classifier import DocumentClassifier
 from vision_xmc.models.text_encoder import BagOfWordsEncoder, TransformerEncoder, build_transformer
+from vision_xmc.neighbours import Neighbours, best_distinct, voted_labels, votes_of
 from vision_xmc.options import write_json
 from vision_xmc.xmc_options import EncoderOptions, LabelHeadOptions
 
 FORMAT = 1
 ABOUT, LABELS, INPUT, WEIGHTS = "model.json", "labels.txt", "input", "model.safetensors"
+NEIGHBOURS = "neighbours"
+"""Folder of the training documents that vote along, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ class XmcModel:
         preparation: from texts, or rows of numbers, to inputs.
         labels: ids, by number.
         names: names to show, by number; empty where there is none.
+        neighbours: training documents that vote along, or ``None``.
         folder: where it was loaded from.
     """
 
@@ -133,6 +138,8 @@ class XmcModel:
         lines = [line.split("\t") for line in read_lines(folder / LABELS)]
         self.labels = [line[0] for line in lines]
         self.names = [line[1] if len(line) > 1 else "" for line in lines]
+        remembered = folder / NEIGHBOURS
+        self.neighbours = Neighbours.load(remembered) if remembered.is_dir() else None
 
     @property
     def device(self) -> torch.device:
@@ -162,12 +169,57 @@ class XmcModel:
             candidates: see :meth:`mhe_nmt.heads.MultiLabelHead.topk`.
             batch_size: documents at a time.
         """
-        count = len(documents) if isinstance(documents, list) else documents.shape[0]
+        if self.neighbours is not None:
+            votes = self.neighbours.votes(documents)
+            found, probability, voted = self.considered(documents, k, votes, candidates, batch_size)
+            values, labels = best_distinct(self.neighbours.mixed(probability, voted), found, k)
+            return values.log(), labels
+        count = num_documents(documents)
         scores, labels = torch.zeros(count, k), torch.zeros(count, k, dtype=torch.int64)
         for numbers, features in self.batches(documents, batch_size):
-            found = self.classifier.head.topk(features, k, candidates)
-            scores[numbers], labels[numbers] = (part.cpu() for part in found)
+            found_scores, found = self.classifier.head.topk(features, k, candidates)
+            scores[numbers], labels[numbers] = found_scores.float().cpu(), found.cpu()
         return scores, labels
+
+    def considered(
+        self,
+        documents: Documents,
+        k: int,
+        votes: sparse.csr_array,
+        candidates: int | None = None,
+        batch_size: int = 64,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All labels that can be among the ``k`` best when neighbours vote along.
+
+        These are the network's ``k`` best and those that have votes: a label without votes that is not among
+        the former has ``k`` better ones there, whatever the weight.
+
+        Args:
+            votes: of :meth:`vision_xmc.neighbours.Neighbours.votes`.
+
+        Returns:
+            Labels ``(N, M)``, some of them repeated; the network's probabilities; the neighbours'.
+        """
+        also = voted_labels(votes)
+        labels = torch.cat((torch.zeros(len(also), k, dtype=torch.int64), also), -1)
+        probability = torch.zeros(labels.shape)
+        for numbers, features in self.batches(documents, batch_size):
+            labels[numbers, :k] = self.classifier.head.topk(features, k, candidates)[1].cpu()
+            probability[numbers] = self._network_probability(features, labels[numbers])
+        return labels, probability, votes_of(votes, labels)
+
+    @torch.no_grad()
+    def probability(self, documents: Documents, labels: Tensor, batch_size: int = 64) -> Tensor:
+        """That the documents have the given labels: ``(N, K)`` int64 to ``(N, K)``, on the CPU."""
+        found = torch.zeros(labels.shape)
+        for numbers, features in self.batches(documents, batch_size):
+            found[numbers] = self._network_probability(features, labels[numbers])
+        if self.neighbours is None:
+            return found
+        return self.neighbours.mixed(found, votes_of(self.neighbours.votes(documents), labels))
+
+    def _network_probability(self, features: Tensor, labels: Tensor) -> Tensor:
+        return self.classifier.head.score(features, labels.to(features.device)).float().exp().cpu()
 
     def export(self, folder: Path) -> None:
         """Writes the model to ``folder``: weights as safetensors, and what else :func:`load_model` needs.
@@ -183,6 +235,8 @@ class XmcModel:
             f"{label}\t{name}" if name else label for label, name in zip(self.labels, self.names, strict=True)
         )
         write_about(partial, self.blueprint, lines, self.preparation.save)
+        if self.neighbours is not None:
+            self.neighbours.save(partial / NEIGHBOURS)
         weights = {name: value.contiguous() for name, value in self.classifier.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
         if folder.is_dir():

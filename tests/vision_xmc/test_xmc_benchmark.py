@@ -26,6 +26,8 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
     for model, options in comparison.models.items():
         if options.startswith("ensemble"):
             assert set(options.partition(" ")[2].split("|")) <= comparison.models.keys(), model
+        elif options.startswith("neighbours"):
+            assert options.partition(" ")[2].partition(" --")[0] in comparison.models, model
         elif not options.startswith("omikuji"):
             given = vars(_parser().parse_args([*comparison.options.split(), *options.split()]))
             for group in (XmcOptions, EncoderOptions, LabelHeadOptions, LoopOptions):
@@ -37,7 +39,7 @@ def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFi
     corpus, results, runs = write_corpus(tmp_path / "corpus"), tmp_path / "rows.jsonl", tmp_path / "runs"
     small = "--epochs 10 --lr 0.02 --dropout 0.1 --bow-features 32 --batch-size 32"
     small += " --valid-size 0.1 --num-groups 6"
-    names = ["Parabel", "bag of words, MHC"]
+    names = ["Parabel", "bag of words, MHC", "bag of words, MHC, with neighbours", "neighbours alone"]
     arguments = ["tibkat", "--dataset", corpus, "--only", *names, "--more", small, "--documents", 300,
                  "--runs", runs, "--results", results]  # fmt: skip
     for _ in range(2):

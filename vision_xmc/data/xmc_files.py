@@ -21,6 +21,11 @@ from vision_xmc.errors import UsageError
 Documents: TypeAlias = list[str] | sparse.csr_array
 
 
+def num_documents(documents: Documents) -> int:
+    """How many there are."""
+    return len(documents) if isinstance(documents, list) else documents.shape[0]
+
+
 @dataclass(frozen=True)
 class Part:
     """Documents as a file has them.
