@@ -2,7 +2,7 @@
 
 CORPUS is one of benchmarks.translation's, which must have prepared it. All models are built in one process
 and take turns, batch by batch, so that whatever else the machine does falls on all of them alike; a step is
-forward, backward and Adam.
+forward, backward and Adam. Everything is in float32, which the criterions of all peers know.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class _Trainer:
         from fairseq import tasks
 
         flags = train_options(CORPORA[options.corpus], name, options.data.resolve(), updates=1000)
-        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
+        in_float32 = [flag for flag in flags if flag != "--autocast-bf16"]
+        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *in_float32]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
