@@ -58,6 +58,8 @@ LEVERS: dict[str, dict[str, str]] = {
         "random order": f"{DIGIT} --mhe-label-order random",
         "clustered, 4 prototypes": f"{DIGIT} {ORDERED} --mhe-prototypes 4",
         "clustered, hidden layer of 384": f"{DIGIT} {ORDERED} --mhe-hidden-dim 384",
+        "clustered, small first, 40 × 200": f"{DIGIT} {ordered(200)} --mhe-radices 40,200",
+        "clustered, large first, 200 × 40": f"{DIGIT} {ordered(40)} --mhe-radices 200,40",
         "clustered, three heads, 20 × 20 × 20": f"{DIGIT} {ordered(20)} --mhe-radices 20,20,20",
     },
     "Product": {
