@@ -22,7 +22,7 @@ $(READY): pyproject.toml Makefile
 	@command -v g++ >/dev/null || { echo "error: g++ not found; fairseq has C++ parts: install a compiler (Debian: apt-get install g++)" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade setuptools wheel cython "$(TORCH)" "numpy>=1.26,<3"
-	$(BIN)/pip install -q --no-build-isolation -e ".[nmt,vision,xmc,demo,plots,dev]"
+	$(BIN)/pip install -q --no-build-isolation -e ".[nmt,vision,xmc,faces,demo,plots,dev]"
 	@echo "installing $(FAIRSEQ) (the first time it compiles for some minutes)"
 	$(BIN)/pip install -q --no-deps --no-build-isolation "$(FAIRSEQ)"
 	$(BIN)/python -c "import fairseq, mhe_nmt, torch; print('ready: torch', torch.__version__, 'fairseq', fairseq.__version__)" 2>/dev/null

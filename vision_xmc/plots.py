@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vision_xmc.metrics_log import Record
 
@@ -23,15 +24,11 @@ def plot_curves(records: Sequence[Record], panels: Panels, path: Path, title: st
         ``None``, or a sentence that says why there is no plot.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        figure = new_figure(4.2 * (len(panels) + 2), 3.4)
     except ImportError:
         return "no curves.png: matplotlib is not installed (pip install matplotlib)"
     training = [record for record in records if record["kind"] == "train"]
     splits = list(dict.fromkeys(record["split"] for record in records if record["kind"] == "eval"))
-    # Without pyplot nothing asks for a display.
-    figure = Figure(figsize=(4.2 * (len(panels) + 2), 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels) + 2)
     axes[0].plot(*_series(training, "loss"), label="train")
     axes[0].set_title("training loss (nats)")
@@ -49,10 +46,29 @@ def plot_curves(records: Sequence[Record], panels: Panels, path: Path, title: st
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
     figure.suptitle(title)
+    write_png(figure, path)
+    return None
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty matplotlib figure of that size in inches, for any machine: it asks for no display.
+
+    Raises:
+        ImportError: if matplotlib is not there.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_png(figure: Any, path: Path) -> None:
+    """Writes the figure whole or not at all."""
     partial = path.with_name(f".{path.name}.part")
     figure.savefig(partial, format="png", dpi=110)
     partial.replace(path)
-    return None
 
 
 def _series(records: Sequence[Record], name: str) -> tuple[list[float], list[float | None]]:

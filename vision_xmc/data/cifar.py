@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vision_xmc.data.array_pickle import load_arrays
 from vision_xmc.data.pictures import ArrayImages
 from vision_xmc.errors import UsageError
-
-#: What numpy arrays are pickled with, by old and new versions; nothing else may be called.
-_ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.numeric", "_frombuffer"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("_codecs", "encode"),
-}
 
 
 class _Layout:
@@ -108,17 +96,10 @@ def _open(layout: _Layout, data_path: Path) -> _Files:
     )
 
 
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ALLOWED:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-
 def _unpickle(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        found = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # A hostile or cut file can fail in any way.
+        found = load_arrays(content)
+    except ValueError as error:
         raise UsageError(
             f"{path} is not an official CIFAR pickle, which holds arrays and plain types only ({error}); "
             "use the official file"

@@ -40,7 +40,7 @@ class FolderImages(ImageSet):
         for name in found:
             if name not in label_of:
                 raise UsageError(f"{folder / name}: there is no class {name!r} in the training folder")
-            images = sorted(_images_below(folder / name))
+            images = sorted(images_below(folder / name))
             if not images and class_names is None:
                 raise UsageError(
                     f"{folder / name} has no images ({', '.join(EXTENSIONS)}); put some there, or delete the "
@@ -71,7 +71,8 @@ class FolderImages(ImageSet):
         return [sentence for sentence in sentences if sentence is not None]
 
 
-def _images_below(folder: Path) -> list[Path]:
+def images_below(folder: Path) -> list[Path]:
+    """Image files in a folder and the folders in it, in any order; links are followed, but not in circles."""
     found: list[Path] = []
     seen: set[str] = set()
     for parent, below, names in os.walk(folder, followlinks=True):

@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -65,9 +66,18 @@ def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, Image
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """An image file as ``(height, width, 3)`` uint8, upright as its EXIF data says.
+    """An image file as ``(height, width, 3)`` uint8, see :func:`decode_rgb`."""
+    return decode_rgb(path, str(path))
+
+
+def decode_rgb(source: Path | BinaryIO, name: str) -> np.ndarray:
+    """An encoded image as ``(height, width, 3)`` uint8, upright as its EXIF data says.
 
     Grey, palette, CMYK and 16-bit images are converted; transparency is laid on white.
+
+    Args:
+        source: a file, or an open one.
+        name: what messages call it.
 
     Raises:
         UsageError: if it is no image, is broken or cut short, or is larger than Pillow takes for sane.
@@ -76,15 +86,15 @@ def read_rgb(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images, which are read all the same.
             warnings.simplefilter("ignore")
-            with Image.open(path) as file:
+            with Image.open(source) as file:
                 picture = ImageOps.exif_transpose(file)
                 return np.asarray(_as_rgb(picture))
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such image") from None
+        raise UsageError(f"{name}: no such image") from None
     except UnidentifiedImageError:
-        raise UsageError(f"{path} is not an image") from None
+        raise UsageError(f"{name} is not an image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} cannot be read as an image ({error})") from None
+        raise UsageError(f"{name} cannot be read as an image ({error})") from None
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
