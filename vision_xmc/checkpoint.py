@@ -29,6 +29,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Reads what :func:`save` wrote, tensors on the CPU.
 
+    They are mapped, not copied: processes that need some rows of a large matrix read no others.
+
     Raises:
         UsageError: if there is no such file, it is no checkpoint of this package, or it holds more than
             tensors and plain types.
@@ -38,7 +40,7 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UsageError(f"{path} is not a whole checkpoint of this trainer; use another one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or "model" not in content:

@@ -205,7 +205,8 @@ class Loop:
         if is_best:
             progress.best, progress.best_update = metrics[task.best_metric], progress.update
             progress.evaluations_since_best = 0
-            self._save(checkpoint.BEST, {"model": self.state.evaluation_weights(), "metrics": metrics})
+            weights = self.shards.whole(self.state.evaluation_weights())
+            self._save(checkpoint.BEST, {"model": weights, "metrics": metrics})
         else:
             progress.evaluations_since_best += 1
         self.report.evaluation(progress.update, split, metrics, is_best)
@@ -223,7 +224,7 @@ class Loop:
         result["updates"] = progress.update
         result["epochs"] = progress.update / self.plan.updates_per_epoch
         result["train_seconds"] = round(progress.seconds, 2)
-        task.model.load_state_dict(self.shards.own(self.state.evaluation_weights()))
+        task.model.load_state_dict(self.state.evaluation_weights())
         result["last"] = self._final_metrics()
         self.report.final(progress.update, "last", result["last"])
         if progress.best is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (--help lists all options)\n")
+
+    def convert_arg_line_to_args(self, line: str) -> list[str]:
+        """Files of options, where ``fromfile_prefix_chars`` allows them, have comments and many on a line."""
+        try:
+            return shlex.split(line, comments=True)
+        except ValueError as error:
+            self.error(f"{error} in {line.strip()!r}")
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from torch import Tensor, nn
 
@@ -35,9 +36,11 @@ class Shards:
         self._accelerator = accelerator
 
     def whole(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """``values`` by parameter name, sharded tensors (or dicts with such tensors) made whole.
+        """``values`` by parameter name, sharded tensors (or dicts with such tensors) made whole, on the CPU.
 
-        All processes must call this together.
+        On the first process, which writes checkpoints; the others keep their own rows, for all rows are too
+        many for one device and would not fit into a machine as often as it has processes. All processes must
+        call this together.
         """
         return self._mapped(values, self._gather)
 
@@ -81,16 +84,24 @@ class Shards:
 
     def _gather(self, own: Tensor, rows: int) -> Tensor:
         processes = self._accelerator.num_processes
-        most = -(-rows // processes)
-        padded = own.new_zeros(most, *own.shape[1:])
-        padded[: len(own)] = own
-        parts = self._accelerator.gather(padded).chunk(processes)
-        bounds = [own_rows(rows, processes, rank) for rank in range(processes)]
-        return torch.cat([part[: end - start] for part, (start, end) in zip(parts, bounds, strict=True)])
+        if not self._accelerator.is_main_process:
+            if len(own):
+                dist.send(own.detach().contiguous(), 0)
+            return own
+        whole = torch.empty(rows, *own.shape[1:], dtype=own.dtype)
+        whole[: len(own)] = own.detach()
+        for rank in range(1, processes):
+            start, end = own_rows(rows, processes, rank)
+            if end > start:
+                part = own.new_empty(end - start, *own.shape[1:])
+                dist.recv(part, rank)
+                whole[start:end] = part
+        return whole
 
     def _cut(self, whole: Tensor, rows: int) -> Tensor:
         start, end = own_rows(rows, self._accelerator.num_processes, self._accelerator.process_index)
-        return whole[start:end]
+        # A view would keep the rows of the others in memory.
+        return whole[start:end].clone()
 
 
 def _norm(gradients: Iterable[Tensor]) -> Tensor:

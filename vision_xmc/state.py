@@ -86,14 +86,11 @@ class RunState:
         self.means.load_state_dict(content["means"])
 
     def evaluation_weights(self) -> dict[str, Any]:
-        """The weights that evaluation uses: averaged ones, where there is an average.
-
-        Sharded ones are whole; all processes must call this together.
-        """
+        """The weights that evaluation uses: averaged ones, where there is an average; of shards, own rows."""
         weights = self.model.state_dict()
         if self.average is not None and self.average.count:
             weights |= {name: value.to(weights[name].dtype) for name, value in self.average.values.items()}
-        return self.shards.whole(weights)
+        return weights
 
 
 def check_same_run(

@@ -9,15 +9,17 @@ from torch import nn
 
 from vision_xmc.models.iresnet import DEPTHS, IResNet
 from vision_xmc.models.mobilefacenet import MobileFaceNet
+from vision_xmc.models.tiny_face import TinyFace
 
 #: Each takes ``embedding`` and ``image_size``, and by keyword ``dropout`` and ``checkpointing``.
 #: ``mobilefacenet`` is the network of the paper; ``mbf`` and ``mbf_large`` are the wider ones of
-#: insightface's configs.
+#: insightface's configs; ``tiny`` is for tests and demonstrations and has neither dropout nor checkpointing.
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     **{name: partial(IResNet, depths) for name, depths in DEPTHS.items()},
     "mobilefacenet": MobileFaceNet,
     "mbf": partial(MobileFaceNet, width=2),
     "mbf_large": partial(MobileFaceNet, width=4, depths=(2, 8, 12, 4)),
+    "tiny": TinyFace,
 }
 
 
@@ -48,6 +50,8 @@ def build_backbone(
         raise ValueError(f"the size of the images must be a multiple of 16, such as 112, got {image_size}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")
-    # A backbone need not know of what is not asked for.
-    wanted = {"dropout": dropout, "checkpointing": checkpointing}
-    return BACKBONES[name](embedding, image_size, **{key: value for key, value in wanted.items() if value})
+    asked = {"dropout": dropout, "checkpointing": checkpointing}
+    wanted = {key: value for key, value in asked.items() if value}
+    if wanted and name == "tiny":
+        raise ValueError(f"it has no {' and no '.join(wanted)}")
+    return BACKBONES[name](embedding, image_size, **wanted)
