@@ -101,7 +101,8 @@ _REAL: dict[str, Any] = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     "identities": {
         "arch": "tiny", "embedding": 64, "image_size": 32, "epochs": 5, "batch_size": 64, "lr": 0.1,
-        "schedule": "poly", "scale": 32.0, "validation_identities": 50,
+        "schedule": "poly", "warmup_epochs": 1.0, "scale": 32.0,
+        "validation_identities": 50,
     },
     "folder": _REAL,
     "recordio": _REAL,
