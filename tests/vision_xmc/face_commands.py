@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from image_commands import REPOSITORY, SCRIPTS, environment, strings
+import image_commands
+from image_commands import SCRIPTS, strings
 
 from vision_xmc.face_train import main
 
+MODULE = "vision_xmc.face_train"
 #: Small enough for seconds: 30 people of 4 pictures of 16 pixels, 5 of them held out. 25 classes divide
 #: neither by two nor by three, nor do batches of 20.
 TINY = ["--identities", 30, "--pictures", 4, "--image-size", 16, "--embedding", 8, "--batch-size", 20,
@@ -32,24 +31,9 @@ def command(*arguments: Any, processes: int = 1) -> subprocess.CompletedProcess[
     launcher: tuple[Any, ...] = (sys.executable,)
     if processes > 1:
         launcher = (SCRIPTS / "torchrun", "--standalone", f"--nproc_per_node={processes}")
-    line = strings([*launcher, "-m", "vision_xmc.face_train", *arguments])
-    return subprocess.run(
-        line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=600, check=False
-    )
+    return image_commands.command(*arguments, launcher=launcher, module=MODULE)
 
 
 def kill_after(lines: int, log: Path, *arguments: Any) -> None:
     """Starts the command and kills it without warning once its log has that many lines."""
-    line = strings([sys.executable, "-m", "vision_xmc.face_train", *arguments])
-    child = subprocess.Popen(
-        line, env=environment(), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        give_up = time.monotonic() + 300
-        while not log.exists() or log.read_bytes().count(b"\n") < lines:
-            assert child.poll() is None, "the command ended before it could be killed"
-            assert time.monotonic() < give_up, "the command does not get on"
-            time.sleep(0.02)
-    finally:
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+    image_commands.kill_after(lines, log, *arguments, module=MODULE)

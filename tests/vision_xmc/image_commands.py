@@ -33,23 +33,23 @@ def environment() -> dict[str, str]:
 
 
 def command(
-    *arguments: Any, launcher: tuple[Any, ...] = (sys.executable,)
+    *arguments: Any, launcher: tuple[Any, ...] = (sys.executable,), module: str = "vision_xmc.image"
 ) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, or in those that ``launcher`` starts."""
-    line = strings([*launcher, "-m", "vision_xmc.image", *arguments])
+    line = strings([*launcher, "-m", module, *arguments])
     return subprocess.run(
         line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=600, check=False
     )
 
 
-def kill_after(lines: int, log: Path, *arguments: Any) -> None:
+def kill_after(lines: int, log: Path, *arguments: Any, module: str = "vision_xmc.image") -> None:
     """Starts the command and kills it without warning once its log has that many lines."""
-    line = strings([sys.executable, "-m", "vision_xmc.image", *arguments])
+    line = strings([sys.executable, "-m", module, *arguments])
     child = subprocess.Popen(
         line, env=environment(), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        give_up = time.monotonic() + 120
+        give_up = time.monotonic() + 300
         while not log.exists() or log.read_bytes().count(b"\n") < lines:
             assert child.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < give_up, "the command does not get on"

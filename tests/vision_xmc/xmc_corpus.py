@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import image_commands
 import numpy as np
-from image_commands import REPOSITORY, environment, strings
+from image_commands import strings
 
 from vision_xmc.xmc import main
 
@@ -55,7 +56,4 @@ def command(
     *arguments: Any, launcher: tuple[Any, ...] = (sys.executable,)
 ) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, or in those that ``launcher`` starts."""
-    line = strings([*launcher, "-m", "vision_xmc.xmc", *arguments])
-    return subprocess.run(
-        line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=300, check=False
-    )
+    return image_commands.command(*arguments, launcher=launcher, module="vision_xmc.xmc")
