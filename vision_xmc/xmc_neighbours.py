@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _remember(given: dict[str, Any]) -> None:
                 "neighbours' weight on; give --weight"
             )
         weight = _chosen_weight(model, memory, data.valid)
-    memory.voting = Voting(count, power, weight)
+    memory.voting = replace(memory.voting, weight=weight)
     if "output" in given:
         model.neighbours = memory
         model.export(given["output"])
@@ -120,7 +121,7 @@ def _chosen_weight(model: XmcModel, memory: Neighbours, valid: Split) -> float:
     true = [torch.from_numpy(part) for part in (valid.sets.labels, valid.sets.offsets)]
     scores = {}
     for weight in WEIGHTS:
-        memory.voting = Voting(memory.voting.count, memory.voting.power, weight)
+        memory.voting = replace(memory.voting, weight=weight)
         _, best = best_distinct(memory.mixed(probability, voted), labels, k)
         sums = ranking_sums(best, true[0], true[1], None, [cut for cut in KS if cut <= k])
         means = ranking_means({name: float(value) for name, value in sums.items()}, len(valid))
