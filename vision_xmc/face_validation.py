@@ -64,9 +64,8 @@ def without_verified(images: ImageSet, pairs: FacePairs, options: FaceOptions, s
             "is left out of the training, which must have none of them"
         )
         return images
-    used = torch.cat([pairs.first, pairs.second]).unique().tolist()
     folders = [folder for folder in (options.pairs_images, options.data_path) if folder is not None]
-    names = people_of([pairs.pictures.paths[index] for index in used], folders)
+    names = people_in(pairs, folders)
     verified = np.array([name in names for name in images.class_names])
     kept = np.flatnonzero(~verified[images.labels])
     count = int(np.count_nonzero(verified))
@@ -80,11 +79,15 @@ def without_verified(images: ImageSet, pairs: FacePairs, options: FaceOptions, s
     return People(images, kept) if count else images
 
 
-def people_of(pictures: list[Path], folders: list[Path]) -> set[str]:
-    """Names of the first folder on the way from any of ``folders`` to each picture, where there is one.
+def people_in(pairs: FacePairs, folders: list[Path]) -> set[str]:
+    """Names of the first folder on the way from any of ``folders`` to each picture that is in a pair.
 
-    Paths count as they are written and with their links followed.
+    Paths count as they are written and with their links followed. Empty for pictures in memory.
     """
+    if not isinstance(pairs.pictures, PictureFiles):
+        return set()
+    used = torch.cat([pairs.first, pairs.second]).unique().tolist()
+    pictures = [pairs.pictures.paths[index] for index in used]
     starts = {place for folder in folders for place in _places(folder)}
     names = set()
     for picture in pictures:

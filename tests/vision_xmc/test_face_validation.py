@@ -21,7 +21,7 @@ from vision_xmc.data.face_views import PairView
 from vision_xmc.data.identities import IdentityImages
 from vision_xmc.errors import UsageError
 from vision_xmc.face_train import main
-from vision_xmc.face_validation import as_validation, people_of
+from vision_xmc.face_validation import as_validation, people_in
 
 SMALL = ["--arch", "tiny", "--embedding", 8, "--image-size", 16, "--batch-size", 8, "--epochs", 2,
          "--num-workers", 0]  # fmt: skip
@@ -130,11 +130,14 @@ def test_people_are_named_by_the_first_folder(tmp_path: Path) -> None:
         tmp_path / "people" / "alone.jpg",
         tmp_path / "elsewhere" / "Person_2" / "b.jpg",
     ]
-    assert people_of(pictures, [tmp_path / "people"]) == {"Person_0", "Person_1"}
-    assert people_of(pictures, [tmp_path / "people", tmp_path / "elsewhere"]) == {
-        "Person_0", "Person_1", "Person_2",
-    }  # fmt: skip
-    assert people_of([], [tmp_path]) == set()
+    one, two = torch.tensor([0, 1]), torch.tensor([2, 3])
+    pairs = FacePairs(PictureFiles(pictures), one, two, one == two, one)
+    folders = [tmp_path / "people", tmp_path / "elsewhere"]
+    assert people_in(pairs, folders[:1]) == {"Person_0", "Person_1"}
+    assert people_in(pairs, folders) == {"Person_0", "Person_1", "Person_2"}
+    # Pictures that are in no pair do not count.
+    apart = FacePairs(pairs.pictures, one[:1], two[:1], one[:1] == 1, one[:1])
+    assert people_in(apart, folders) == {"Person_0"}
 
 
 @given(st.data())
