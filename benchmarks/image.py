@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 
-from .process import CommandError, run_logged, shown, stop_others
-from .results import Column, Row, append_row, markdown_table, read_rows
-from .runner import processor_name, versions
+from .process import CommandError, shown
+from .results import Column, Row, markdown_table
+from .sweep import guarded
+from .trainings import (
+    chosen,
+    command_section,
+    folder_of,
+    in_turn,
+    keep,
+    measured_with,
+    new_parser,
+    run_once,
+    surroundings,
+)
 
 HUNDRED = {
     "onehot": "--head onehot",
@@ -97,69 +104,38 @@ COMPARISONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    # A polite kill must not leave trainings behind, any more than Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        _benchmark(options)
-    except CommandError as error:
-        print(f"benchmarks.image: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("benchmarks.image: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return guarded("benchmarks.image", lambda: _benchmark(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    paragraphs = (__doc__ or "").split("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.image", description=paragraphs[0], epilog=paragraphs[1]
-    )
+    parser = new_parser("benchmarks.image", __doc__, "output layers", "NAME")
     # fmt: off
     add = parser.add_argument
     add("name", choices=list(COMPARISONS), metavar="NAME", help=f"one of {', '.join(COMPARISONS)}")
     add("--data-path", type=Path, metavar="DIR", help="folder of the data set, where there is one")
-    add("--only", nargs="+", metavar="HEAD", help="some of the output layers, by the names in the table")
     add("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
-    add("--threads", type=int, default=1, metavar="N", help="CPU threads each (default: %(default)s)")
     add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
     add("--processes", type=int, default=1, metavar="N",
         help="processes of a training, by torchrun, one for each GPU (default: %(default)s)")
-    add("--more", default="", metavar="OPTIONS", help="more options of all trainings, such as '--device cpu'")
-    add("--runs", type=Path, metavar="DIR", help="folder of the trainings (default: runs/NAME)")
-    add("--results", type=Path, metavar="FILE", help="default: docs/results/NAME.jsonl")
     # fmt: on
     return parser
 
 
 def _benchmark(options: argparse.Namespace) -> None:
     comparison = COMPARISONS[options.name]
-    names = options.only or list(comparison.heads)
-    unknown = [name for name in names if name not in comparison.heads]
-    if unknown:
-        known = ", ".join(repr(name) for name in comparison.heads)
-        raise CommandError(f"--only {unknown[0]!r}: the output layers are {known}")
+    names = chosen(options.only, comparison.heads, "output layers")
     if comparison.needs_data and options.data_path is None:
         raise CommandError(f"{options.name} needs --data-path")
     results = options.results or Path("docs/results") / f"{options.name}.jsonl"
     lock = Lock()
 
     def one(name: str) -> None:
-        command = train_command(options, name)
-        row = _train(options, name, command)
+        row = _train(options, name, train_command(options, name))
         with lock:
-            if row not in read_rows(results):
-                append_row(results, row)
-            write_report(options.name, results)
+            keep(row, results, lambda rows: report(options.name, rows))
             print(f"{name}: test top-1 {100 * row['top1']:.2f}%", flush=True)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        try:
-            for _ in pool.map(one, names):
-                pass
-        except BaseException:
-            stop_others()
-            raise
+    in_turn(names, one, options.jobs)
 
 
 def train_command(options: argparse.Namespace, name: str) -> list[str]:
@@ -184,22 +160,16 @@ def train_command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _folder(options: argparse.Namespace, name: str) -> Path:
     runs = options.runs or Path("runs") / options.name
-    return (runs / name.replace(",", "").replace(" ", "-")).resolve()
+    return (runs / folder_of(name)).resolve()
 
 
 def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
     """Trains, or goes on, or does nothing if it is finished; the row of the results."""
     folder = _folder(options, name)
-    done = folder / "command.json"
-    finished = done.exists() and json.loads(done.read_text(encoding="utf-8")) == command
-    if not finished:
-        print(f"$ {shown(command)}", flush=True)
-        run_logged(command, folder / "train.log", threads=options.threads)
-        done.write_text(json.dumps(command), encoding="utf-8")
+    run_once([command], folder, options.threads)
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     # With a validation set its choice counts; without one there is none to make.
     weights = "best" if "best" in result else "last"
-    packages = {package: version(package) for package in ("torch", "transformers", "accelerate")}
     return {
         "name": name,
         "seed": options.seed,
@@ -213,8 +183,7 @@ def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
         "weights": weights,
         **result[weights]["test"],
         "command": shown(command),
-        "versions": {"python": versions()["python"], **packages},
-        "processor": processor_name(),
+        **surroundings("torch", "transformers", "accelerate"),
     }
 
 
@@ -237,43 +206,28 @@ COLUMNS: list[Column] = [
 ]
 
 
-def write_report(name: str, results: Path) -> None:
-    """The .md file beside the .jsonl file: the table of all its rows and how they were made."""
-    target = results.with_suffix(".md")
-    partial = target.with_name(f".{target.name}.part")
-    partial.write_text(report(name, read_rows(results)), encoding="utf-8")
-    os.replace(partial, target)
-
-
 def report(name: str, rows: list[Row]) -> str:
-    """The text of that file; rows in the order of the comparison."""
+    """The text of the .md file beside the .jsonl file; rows in the order of the comparison."""
     comparison = COMPARISONS[name]
     order = list(comparison.heads)
     rows = sorted(rows, key=lambda row: (order.index(row["name"]), row["seed"]))
-    numbers = ", ".join(f"{package} {number}" for package, number in rows[-1]["versions"].items())
-    machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in rows))
-    commands = "\n\n".join(f"# {row['name']}\n{row['command']}" for row in rows)
-    chosen = "best on validation images" if rows[-1]["weights"] == "best" else "last ones; nothing was chosen"
+    commands = [row | {"commands": [row["command"]]} for row in rows]
+    weights = (
+        "best on validation images" if rows[-1]["weights"] == "best" else "last ones; nothing was chosen"
+    )
     data = " --data-path DIR" if comparison.needs_data else ""
     return f"""# {comparison.title}
 
 {markdown_table(rows, COLUMNS)}
 
-Accuracies and likelihood are those of the test images, by the weights that were {chosen}. "Digits" is how
+Accuracies and likelihood are those of the test images, by the weights that were {weights}. "Digits" is how
 often the predicted class has the right digit at each place of the code. {rows[-1]["epochs"]:g} epochs;
 seeds: {seeds}.
 
-Measured with {numbers}, on {machines}.
+{measured_with(rows)}
 
-## Commands
-
-From the repository's folder; `python -m benchmarks.image {name}{data}` runs them all.
-
-```sh
-{commands}
-```
-"""
+{command_section(commands, f"benchmarks.image {name}{data}")}"""
 
 
 if __name__ == "__main__":

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from .process import CommandError, run_logged, shown
-from .results import Column, Row, append_row, markdown_table, read_rows
-from .runner import processor_name, versions
+from .process import CommandError, shown
+from .results import Column, Row, markdown_table
+from .sweep import guarded
+from .trainings import (
+    chosen,
+    command_section,
+    folder_of,
+    keep,
+    measured_with,
+    new_parser,
+    run_once,
+    surroundings,
+)
 
 BOW = "--encoder bow --bow-features 512"
 MINILM = "--encoder minilm --max-len 128 --batch-size 32"
@@ -78,59 +85,35 @@ COMPARISONS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    # A polite kill must not leave trainings behind, any more than Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        _benchmark(options)
-    except CommandError as error:
-        print(f"benchmarks.xmc: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("benchmarks.xmc: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return guarded("benchmarks.xmc", lambda: _benchmark(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    paragraphs = (__doc__ or "").split("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.xmc", description=paragraphs[0], epilog=paragraphs[1]
-    )
+    parser = new_parser("benchmarks.xmc", __doc__, "models", "xmc-NAME")
     # fmt: off
     add = parser.add_argument
     add("name", choices=list(COMPARISONS), metavar="NAME", help=f"one of {', '.join(COMPARISONS)}")
     add("--dataset", type=Path, metavar="DIR", help="folder of the data set, where there is one")
-    add("--only", nargs="+", metavar="MODEL", help="some of the models, by the names in the table")
     add("--documents", type=int, metavar="N", help="use the first N training documents only, for a try")
-    add("--threads", type=int, default=1, metavar="N", help="CPU threads each (default: %(default)s)")
-    add("--more", default="", metavar="OPTIONS", help="more options of our trainings, such as '--epochs 1'")
-    add("--runs", type=Path, metavar="DIR", help="folder of the trainings (default: runs/xmc-NAME)")
-    add("--results", type=Path, metavar="FILE", help="default: docs/results/xmc-NAME.jsonl")
     # fmt: on
     return parser
 
 
 def _benchmark(options: argparse.Namespace) -> None:
     comparison = COMPARISONS[options.name]
-    names = options.only or list(comparison.models)
-    unknown = [name for name in names if name not in comparison.models]
-    if unknown:
-        known = ", ".join(repr(name) for name in comparison.models)
-        raise CommandError(f"--only {unknown[0]!r}: the models are {known}")
+    names = chosen(options.only, comparison.models, "models")
     if comparison.needs_data and options.dataset is None:
         raise CommandError(f"{options.name} needs --dataset")
     results = options.results or Path("docs/results") / f"xmc-{options.name}.jsonl"
     for name in names:
         row = _measured(options, name)
-        if row not in read_rows(results):
-            append_row(results, row)
-        write_report(options.name, results)
+        keep(row, results, lambda rows: report(options.name, rows))
         print(f"{name}: test P@1 {100 * row['P@1']:.2f}%", flush=True)
 
 
 def _folder(options: argparse.Namespace, name: str) -> Path:
     runs = options.runs or Path("runs") / f"xmc-{options.name}"
-    return (runs / name.replace(",", "").replace(" ", "-")).resolve()
+    return (runs / folder_of(name)).resolve()
 
 
 def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
@@ -169,25 +152,19 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
 def _measured(options: argparse.Namespace, name: str) -> Row:
     """Does what is not done yet; the row of the results."""
     folder, commands = _folder(options, name), _commands(options, name)
-    done = folder / "commands.json"
-    if not (done.exists() and json.loads(done.read_text(encoding="utf-8")) == commands):
+
+    def clear() -> None:
         # An export refuses to write over what an interrupted run has left.
         shutil.rmtree(folder / "model", ignore_errors=True)
-        for command in commands:
-            print(f"$ {shown(command)}", flush=True)
-            run_logged(command, folder / "log.txt", threads=options.threads)
-        done.write_text(json.dumps(commands), encoding="utf-8")
+
+    run_once(commands, folder, options.threads, first=clear)
     row: Row = {"name": name, "seed": 1, "threads": options.threads}
     if (folder / "result.json").exists():
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         row |= {key: result[key] for key in ("head", "parameters", "head_parameters", "train_seconds")}
     row |= json.loads((folder / "measured.json").read_text(encoding="utf-8"))
-    packages = {package: version(package) for package in ("torch", "transformers", "omikuji")}
-    return row | {
-        "commands": [shown(command) for command in commands],
-        "versions": {"python": versions()["python"], **packages},
-        "processor": processor_name(),
-    }
+    row["commands"] = [shown(command) for command in commands]
+    return row | surroundings("torch", "transformers", "omikuji")
 
 
 def _percent(key: str) -> Callable[[Row], str]:
@@ -203,22 +180,11 @@ COLUMNS: list[Column] = [
 ]
 
 
-def write_report(name: str, results: Path) -> None:
-    """The .md file beside the .jsonl file: the table of all its rows and how they were made."""
-    target = results.with_suffix(".md")
-    partial = target.with_name(f".{target.name}.part")
-    partial.write_text(report(name, read_rows(results)), encoding="utf-8")
-    os.replace(partial, target)
-
-
 def report(name: str, rows: list[Row]) -> str:
-    """The text of that file; rows in the order of the comparison."""
+    """The text of the .md file beside the .jsonl file; rows in the order of the comparison."""
     comparison = COMPARISONS[name]
     order = list(comparison.models)
     rows = sorted(rows, key=lambda row: order.index(row["name"]))
-    numbers = ", ".join(f"{package} {number}" for package, number in rows[-1]["versions"].items())
-    machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
-    commands = "\n\n".join("\n".join([f"# {row['name']}", *row["commands"]]) for row in rows)
     data = " --dataset DIR" if comparison.needs_data else ""
     return f"""# {comparison.title}
 
@@ -229,16 +195,9 @@ def report(name: str, rows: list[Row]) -> str:
 that of the saved model, "prediction" the time a document takes to its five best labels, from prepared
 inputs in batches; both without the text's preparation, which is the same for all bags of words.
 
-Measured with {numbers}, on {machines}.
+{measured_with(rows)}
 
-## Commands
-
-From the repository's folder; `python -m benchmarks.xmc {name}{data}` runs them all.
-
-```sh
-{commands}
-```
-"""
+{command_section(rows, f"benchmarks.xmc {name}{data}")}"""
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from vision_xmc.data.pictures import ImageSet
 from vision_xmc.data.recordio import RecordImages
 from vision_xmc.errors import UsageError
 from vision_xmc.face_options import FaceOptions
+from vision_xmc.face_validation import as_validation, chosen_pairs, without_verified
 
 
 @dataclass(frozen=True)
 class FaceData:
-    """Training images, and pairs of people who are not among them; ``None`` where nobody is held out."""
+    """Training images, and pairs of people who are not among them; ``None`` where nobody is verified."""
 
     train: ImageSet
     valid: Pairs | None
@@ -34,10 +35,16 @@ def load_people(options: FaceOptions, say: Say, workers: int = 1) -> FaceData:
         UsageError: naming what is missing or wrong.
     """
     images = _images(options, say)
+    # A mistake in a file of pairs is told before every image is decoded.
+    pairs = chosen_pairs(options)
     images = readable(images, workers, say) if options.skip_broken_images else Advised(images)
     if options.leave_out is not None:
         images = without(images, _names(options.leave_out), options.leave_out)
+    if pairs is not None:
+        images = without_verified(images, pairs, options, say)
     images = with_enough(images, options.min_images, say)
+    if pairs is not None:
+        return FaceData(images, as_validation(pairs))
     if not options.validation_identities:
         return FaceData(images, None)
     rest, held_out = hold_out_people(images, options.validation_identities, options.data_seed)

@@ -89,6 +89,7 @@ def load_backbone(path: Path) -> tuple[nn.Module, dict[str, Any]]:
 
     Returns:
         The backbone, and the options of its training; ``arch``, ``embedding`` and ``image_size`` are there.
+        So is ``threshold`` if its training verified pairs with these weights: the best one there.
 
     Raises:
         UsageError: if the file is no checkpoint of a face model.
@@ -108,7 +109,8 @@ def load_backbone(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     prefix = "backbone."
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     checkpoint.load_state(backbone, own, path)
-    return backbone.eval(), options
+    verified = content.get("metrics", {})
+    return backbone.eval(), options | {name: verified[name] for name in ("threshold",) if name in verified}
 
 
 def _sampler(options: ClassifierOptions, classes: int) -> BlockSampler | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +37,12 @@ class FaceOptions:
         "pictures are verified", metavar="N")
     validation_pairs: int = option(2000, "pairs of held-out people, half of them of one person",
         metavar="N")
+    pairs: Path | None = option(None, "file of pairs to choose the best checkpoint by, instead of held-out "
+        "people: LFW's view 2, two paths and 0 or 1 on each line, or insightface's .bin", metavar="FILE")
+    pairs_images: Path | None = option(None, "folder of the pictures of --pairs; by default --data-path",
+        metavar="DIR", may_change=True)
+    pairs_folds: tuple[int, ...] | None = option(None, "use these folds of --pairs only (default: all)",
+        metavar="FOLD")
     data_seed: int = option(0, "of the held-out people, their pairs, and made-up people", metavar="N")
     skip_broken_images: bool = option(False, "decode every image once before the training and leave out "
         "those that cannot be read", may_change=True)
@@ -52,12 +59,36 @@ class FaceOptions:
             not made_up or self.data_path is None,
             "--dataset identities reads no files; with --data-path give --dataset folder or recordio",
         )
+        self._check_pairs()
         least = {"identities": 2, "pictures": 1, "embedding": 1, "image_size": 16, "min_images": 1}
         least |= {"validation_identities": 0, "validation_pairs": 2, "data_seed": 0}
         for name, value in least.items():
             given = getattr(self, name)
             shown = name.replace("_", "-")
             require(given >= value, f"--{shown} must be at least {value}, got {given}")
+
+    def _check_pairs(self) -> None:
+        if self.pairs is None:
+            for name in ("pairs_images", "pairs_folds"):
+                shown = name.replace("_", "-")
+                require(
+                    getattr(self, name) is None, f"--{shown} goes with --pairs; name the file of pairs too"
+                )
+            return
+        require(
+            not self.validation_identities,
+            "--pairs and --validation-identities are two ways to choose the best weights; give one of them",
+        )
+        in_memory = self.pairs.suffix == ".bin"
+        require(
+            not in_memory or self.pairs_images is None,
+            f"--pairs {self.pairs} holds its pictures; leave --pairs-images out",
+        )
+        require(
+            in_memory or self.dataset == "folder" or self.pairs_images is not None,
+            f"--dataset {self.dataset} has no files that --pairs could name; give --pairs-images, the folder "
+            "of their pictures",
+        )
 
 
 @dataclass(frozen=True)
@@ -107,3 +138,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "folder": _REAL,
     "recordio": _REAL,
 }  # fmt: skip
+
+
+def defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the data set that is asked for; ``--pairs`` takes the place of its held-out people."""
+    found = dict(DEFAULTS[given.get("dataset", "identities")])
+    if "pairs" in given:
+        found.pop("validation_identities", None)
+    return found

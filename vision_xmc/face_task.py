@@ -26,7 +26,7 @@ FAR = 1e-2
 
 
 class FaceTask(Task):
-    """Trains a :class:`FaceModel` with its margin loss; accuracy on held-out pairs chooses the best.
+    """Trains a :class:`FaceModel` with its margin loss; accuracy on pairs of others chooses the best.
 
     Args:
         model: what to train.
@@ -66,7 +66,9 @@ class FaceTask(Task):
 
     def metrics(self, batch: PairBatch) -> Mapping[str, Tensor]:
         first, second, same, numbers = batch
-        both = self._embeddings(torch.cat([first, second]))
+        images = torch.cat([first, second])
+        # With the mirror image, as `verify` and `compare` do, whose threshold this is to be.
+        both = self._embeddings(images) + self._embeddings(images.flip(-1))
         a, b = F.normalize(at_least_float32(both), dim=-1).chunk(2)
         scores = (a * b).sum(-1)
         self._seen += zip(numbers.tolist(), scores.tolist(), same.tolist(), strict=True)

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from vision_xmc.errors import run_command
 from vision_xmc.face_data import load_people
 from vision_xmc.face_model import build_face_model
-from vision_xmc.face_options import DEFAULTS, ClassifierOptions, FaceOptions
+from vision_xmc.face_options import DEFAULTS, ClassifierOptions, FaceOptions, defaults
 from vision_xmc.face_task import FaceTask
 from vision_xmc.loop import Loop
 from vision_xmc.loop_options import LoopOptions
@@ -64,7 +64,7 @@ def _found(argument: str) -> str:
 
 
 def _train(given: dict[str, Any]) -> None:
-    given = {**DEFAULTS[given.get("dataset", "identities")], **given}
+    given = {**defaults(given), **given}
     faces, classifier = build(FaceOptions, given), build(ClassifierOptions, given)
     given.setdefault("output", Path("runs") / f"{faces.dataset}-{classifier.margin}-{classifier.head}")
     options = build(LoopOptions, given)

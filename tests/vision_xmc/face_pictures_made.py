@@ -68,8 +68,11 @@ def learn_statistics(model: nn.Module, images: torch.Tensor) -> None:
     model.eval()
 
 
-def write_checkpoint(path: Path, **options: Any) -> Path:
-    """A backbone whose batch norms have seen the made-up people; other weights are random."""
+def write_checkpoint(path: Path, threshold: float | None = None) -> Path:
+    """A backbone whose batch norms have seen the made-up people; other weights are random.
+
+    With a ``threshold`` it is one that a training has chosen by pairs.
+    """
     torch.manual_seed(0)
     backbone = build_backbone(ARCH, EMBEDDING, SIZE)
     images = np.stack([face(person, picture) for person in range(8) for picture in range(2)])
@@ -77,6 +80,7 @@ def write_checkpoint(path: Path, **options: Any) -> Path:
     learn_statistics(backbone, pixels)
     model = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
     model["head.weight"] = torch.zeros(8, EMBEDDING)
-    known = {"arch": ARCH, "embedding": EMBEDDING, "image_size": SIZE, **options}
-    checkpoint.save(path, {"options": known, "model": model})
+    known = {"arch": ARCH, "embedding": EMBEDDING, "image_size": SIZE}
+    verified = {} if threshold is None else {"metrics": {"accuracy": 0.9, "threshold": threshold}}
+    checkpoint.save(path, {"options": known, "model": model, **verified})
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ class FacePairs:
     """Pairs over distinct pictures.
 
     Attributes:
-        pictures: each once, however many pairs it is in.
+        pictures: each once, however many pairs it is in; possibly more than are in any.
         first, second: ``(N,)`` int64, indices in ``pictures``.
         same: ``(N,)`` bool, whether a pair shows one person.
         folds: ``(N,)`` int64, from 1.
+        own_folds: whether they are the file's own; else the pairs were cut into parts in their order.
     """
 
     pictures: Pictures
@@ -37,12 +38,13 @@ class FacePairs:
     second: Tensor
     same: Tensor
     folds: Tensor
+    own_folds: bool = True
 
     def __len__(self) -> int:
         return len(self.same)
 
 
-def read_pairs(path: Path, images: Path) -> FacePairs:
+def read_pairs(path: Path, images: Path, option: str = "--images") -> FacePairs:
     """Pairs from a text file.
 
     Either LFW's view 2 (Huang et al., 2007): a first line with the numbers of folds and of pairs of each kind
@@ -53,6 +55,7 @@ def read_pairs(path: Path, images: Path) -> FacePairs:
     Args:
         path: the file.
         images: the folder that names and paths start from.
+        option: the one that names this folder, for messages.
 
     Raises:
         UsageError: naming file and line, if a line cannot be read or a picture is missing.
@@ -64,13 +67,13 @@ def read_pairs(path: Path, images: Path) -> FacePairs:
     except (UnicodeDecodeError, IsADirectoryError):
         raise UsageError(f"{path} is no text file of pairs; insightface's .bin files go with --bin") from None
     if not images.is_dir():
-        raise UsageError(f"{images}: no such folder of pictures; name it by --images")
+        raise UsageError(f"{images}: no such folder of pictures; name it by {option}")
     rows = [(number, _fields(line)) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise UsageError(f"{path} holds no pairs")
     if all(field.isdigit() for field in rows[0][1]):
-        return _view_2(path, images, rows)
-    return _plain_list(path, images, rows)
+        return _view_2(path, rows, _Found(path, images, option))
+    return _plain_list(path, rows, _Found(path, images, option))
 
 
 def read_bin(path: Path) -> FacePairs:
@@ -107,6 +110,29 @@ def read_bin(path: Path) -> FacePairs:
     return collected.finish(lambda keys: EncodedPictures(keys, names), in_parts(len(same)))
 
 
+def pairs_of_folds(pairs: FacePairs, folds: Collection[int], source: Path, option: str) -> FacePairs:
+    """The pairs of some folds; pictures stay as they are.
+
+    Args:
+        pairs: of all folds.
+        folds: numbers of folds, at least one.
+        source: the file of the pairs, for messages.
+        option: the one that names the folds, for messages.
+
+    Raises:
+        UsageError: if the file has no folds, or not all of these.
+    """
+    if not pairs.own_folds:
+        raise UsageError(f"{option}: {source} has no folds, only LFW's view 2 has; leave {option} out")
+    there = sorted(set(pairs.folds.tolist()))
+    for fold in folds:
+        if fold not in there:
+            raise UsageError(f"{option} {fold}: {source} has folds {there[0]} to {there[-1]}")
+    inside = torch.isin(pairs.folds, torch.tensor(sorted(folds)))
+    first, second, same = (part[inside] for part in (pairs.first, pairs.second, pairs.same))
+    return FacePairs(pairs.pictures, first, second, same, pairs.folds[inside])
+
+
 def in_parts(count: int, parts: int = FOLDS) -> Tensor:
     """Folds of pairs that have none: ``(count,)`` int64 from 1, in order and as even as can be."""
     parts = min(parts, count)
@@ -127,10 +153,11 @@ class _Collected:
 
     def finish(self, pictures: Callable[[list[Any]], Pictures], folds: Tensor | None = None) -> FacePairs:
         first, second, same, own = (torch.tensor(column) for column in zip(*self._rows, strict=True))
-        return FacePairs(pictures(list(self.index)), first, second, same, own if folds is None else folds)
+        found = pictures(list(self.index))
+        return FacePairs(found, first, second, same, own if folds is None else folds, folds is None)
 
 
-def _view_2(path: Path, images: Path, rows: list[tuple[int, list[str]]]) -> FacePairs:
+def _view_2(path: Path, rows: list[tuple[int, list[str]]], found: _Found) -> FacePairs:
     header, rows = rows[0][1], rows[1:]
     if len(header) != 2 or "0" in header:
         raise UsageError(f"{path}, line 1: view 2 begins with two numbers, folds and pairs of a kind in each")
@@ -140,7 +167,7 @@ def _view_2(path: Path, images: Path, rows: list[tuple[int, list[str]]]) -> Face
             f"{path} announces {folds} folds with 2 × {each} pairs, {2 * folds * each} in all, but holds "
             f"{len(rows)}"
         )
-    collected, found = _Collected(), _Found(path, images)
+    collected = _Collected()
     for place, (number, fields) in enumerate(rows):
         if len(fields) == 3:
             people = (fields[0], fields[1]), (fields[0], fields[2])
@@ -156,8 +183,8 @@ def _view_2(path: Path, images: Path, rows: list[tuple[int, list[str]]]) -> Face
     return collected.finish(PictureFiles)
 
 
-def _plain_list(path: Path, images: Path, rows: list[tuple[int, list[str]]]) -> FacePairs:
-    collected, found = _Collected(), _Found(path, images)
+def _plain_list(path: Path, rows: list[tuple[int, list[str]]], found: _Found) -> FacePairs:
+    collected = _Collected()
     for number, fields in rows:
         if len(fields) != 3 or fields[2] not in ("0", "1"):
             raise UsageError(
@@ -172,8 +199,8 @@ def _plain_list(path: Path, images: Path, rows: list[tuple[int, list[str]]]) -> 
 class _Found:
     """Pictures that are there; each is looked for once."""
 
-    def __init__(self, pairs: Path, images: Path) -> None:
-        self._pairs, self._images = pairs, images
+    def __init__(self, pairs: Path, images: Path, option: str) -> None:
+        self._pairs, self._images, self._option = pairs, images, option
         self._known: dict[Path, Path] = {}
 
     def of_person(self, name: str, picture: int, line: int) -> Path:
@@ -188,7 +215,7 @@ class _Found:
             there = [self._images / name for name in names if (self._images / name).is_file()]
             if not there:
                 raise UsageError(
-                    f"{self._pairs}, line {line}: there is no {self._images / names[0]}; check --images"
+                    f"{self._pairs}, line {line}: there is no {self._images / names[0]}; check {self._option}"
                 )
             self._known[key] = there[0]
         return self._known[key]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from vision_xmc.data.augment import ResizeTo
+from vision_xmc.data.face_pictures import Pictures
 from vision_xmc.data.people import People
 from vision_xmc.data.pictures import ImageSet
 from vision_xmc.data.views import as_tensor
@@ -33,17 +35,33 @@ class FaceAugment:
         return image[:, ::-1] if self.flip and rng.random() < 0.5 else image
 
 
+class Images(Protocol):
+    """Images by index, see :meth:`vision_xmc.data.pictures.ImageSet.image`; they need no labels."""
+
+    def image(self, index: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class ImagesOf:
+    """Colour pictures as images."""
+
+    pictures: Pictures
+
+    def image(self, index: int) -> np.ndarray:
+        return self.pictures[index]
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of images of one set.
+    """Pairs of images.
 
     Attributes:
-        images: the set.
+        images: where they are.
         first, second: ``(N,)`` int64, indices in it.
         same: ``(N,)`` bool, whether they show one person.
     """
 
-    images: ImageSet
+    images: Images
     first: np.ndarray
     second: np.ndarray
     same: np.ndarray

@@ -1,0 +1,171 @@
+"""Sampled and full margin classifiers on Labelled Faces in the Wild: `python -m benchmarks.face LFW_DIR`.
+
+LFW_DIR has `pairs.txt` (view 2) and the pictures, `lfw112/PERSON/PERSON_0001.png`. Each classifier is
+trained by `python -m vision_xmc.face train` on everybody who is not in the pairs of `--folds`, and its last
+weights are verified on these folds: nothing is chosen by them. A row for each training is added to the
+results file (.jsonl), and a table with the exact commands and a plot are written beside it (.md, .png). What
+is finished is not done again, and an interrupted training is resumed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from vision_xmc.data.face_pairs import pairs_of_folds, read_pairs
+from vision_xmc.errors import UsageError
+from vision_xmc.face_validation import people_in
+from vision_xmc.metrics_log import read as read_metrics
+
+from .face_memory import Plan
+from .face_report import report, write_plot
+from .process import CommandError, shown
+from .results import Row, read_rows, write_whole
+from .sweep import guarded
+from .trainings import chosen, folder_of, in_turn, keep, new_parser, run_once, surroundings
+
+#: What all trainings have in common. On LFW 3,320 updates, some ten minutes on one thread of a CPU.
+RECIPE = (
+    "--arch tiny --embedding 128 --image-size 64 --batch-size 128 --epochs 40 --lr 0.1 --schedule cosine "
+    "--warmup-epochs 2 --weight-decay 5e-4 --scale 32"
+)
+CLASSIFIERS = {
+    "ArcFace": "--margin arcface",
+    "ArcFace, MHS 50%": "--margin arcface --head sampling --sample-fraction 0.5",
+    "ArcFace, MHS 25%": "--margin arcface --head sampling --sample-fraction 0.25",
+    "ArcFace, MHS 10%": "--margin arcface --head sampling --sample-fraction 0.1",
+    "CosFace": "--margin cosface",
+    "CosFace, MHS 25%": "--margin cosface --head sampling --sample-fraction 0.25",
+}
+FAR = "0.01"
+PICTURES, PAIRS = "lfw112", "pairs.txt"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    return guarded("benchmarks.face", lambda: _benchmark(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser("benchmarks.face", __doc__, "classifiers", "lfw")
+    # fmt: off
+    add = parser.add_argument
+    add("folder", type=Path, metavar="LFW_DIR", help=f"with {PICTURES}/ and {PAIRS}")
+    add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
+    add("--folds", type=int, nargs="+", default=[9, 10], metavar="N",
+        help="folds to verify, whose people are not trained on; two at least (default: 9 10)")
+    add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
+    # fmt: on
+    return parser
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    names = chosen(options.only, CLASSIFIERS, "classifiers")
+    options.folder = options.folder.resolve()
+    options.runs = (options.runs or Path("runs/lfw")).resolve()
+    results = options.results or Path("docs/results/lfw.jsonl")
+    plot = results.with_suffix(".png")
+    _write_left_out(options)
+    lock = Lock()
+
+    def one(which: tuple[int, str]) -> None:
+        seed, name = which
+        row = _measured(options, name, seed)
+        with lock:
+            keep(row, results, lambda rows: report(rows, list(CLASSIFIERS), plot.name))
+            write_plot(read_rows(results), list(CLASSIFIERS), plot)
+            print(f"{name}, seed {seed}: accuracy {100 * row['accuracy']:.2f}%", flush=True)
+
+    # One seed of all first: a broken-off comparison is one all the same.
+    in_turn([(seed, name) for seed in options.seeds for name in names], one, options.jobs)
+
+
+def _left_out(options: argparse.Namespace) -> Path:
+    return options.runs / f"people-of-folds-{'-'.join(map(str, options.folds))}.txt"
+
+
+def _write_left_out(options: argparse.Namespace) -> None:
+    """The names of the people in the pairs of `--folds`, for the training's `--leave-out`."""
+    source, pictures = options.folder / PAIRS, options.folder / PICTURES
+    try:
+        pairs = pairs_of_folds(read_pairs(source, pictures, "LFW_DIR"), options.folds, source, "--folds")
+    except UsageError as error:
+        raise CommandError(str(error)) from error
+    write_whole(_left_out(options), "".join(f"{name}\n" for name in sorted(people_in(pairs, [pictures]))))
+
+
+def commands(options: argparse.Namespace, name: str, seed: int) -> list[list[str]]:
+    """The training of a classifier and its verification."""
+    folder = _folder(options, name, seed)
+    program = [sys.executable, "-m", "vision_xmc.face"]
+    pictures = str(options.folder / PICTURES)
+    train = [
+        *program, "train", "--dataset", "folder", "--data-path", pictures, "--leave-out",
+        str(_left_out(options)), *RECIPE.split(), *CLASSIFIERS[name].split(), *options.more.split(),
+        "--num-workers", "0", "--seed", str(seed), "--no-progress", "--output", str(folder),
+    ]  # fmt: skip
+    verify = [
+        *program, "verify", "--checkpoint", str(folder / "last.pt"), "--pairs", str(options.folder / PAIRS),
+        "--images", pictures, "--folds", *map(str, options.folds), "--far", FAR,
+    ]  # fmt: skip
+    return [train, verify]
+
+
+def _folder(options: argparse.Namespace, name: str, seed: int) -> Path:
+    return options.runs / f"{folder_of(name)}-seed{seed}"
+
+
+def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
+    """Does what is not done yet; the row of the results."""
+    folder, lines = _folder(options, name, seed), commands(options, name, seed)
+    verified = folder / "verified.json"
+
+    def catch(line: str) -> None:
+        if line.startswith("{"):
+            write_whole(verified, line)
+
+    run_once(lines, folder, options.threads, on_line=catch)
+    found, result = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (verified, folder / "result.json")
+    )
+    trained = json.loads((folder / "options.json").read_text(encoding="utf-8"))
+    fraction = used_fraction(read_metrics(folder / "metrics.jsonl"))
+    plan = Plan(result["people"], trained["embedding"], 1, trained["batch_size"], fraction)
+    return {
+        "name": name,
+        "seed": seed,
+        "threads": options.threads,
+        "people": result["people"],
+        "updates": result["updates"],
+        "epochs": result["epochs"],
+        "accuracy": found["accuracy"],
+        "fold_standard_error": found["standard_error"],
+        "folds": found["folds"],
+        "pairs": found["pairs"],
+        "tar": found["tar_at_far"][FAR],
+        "used_fraction": fraction,
+        "classifier_bytes": plan.peak,
+        "train_seconds": result["train_seconds"],
+        "commands": [shown(line) for line in lines],
+        **surroundings("torch", "accelerate"),
+    }
+
+
+def used_fraction(records: Sequence[dict[str, Any]]) -> float:
+    """Share of the classes that an update was trained against, on average; 1 for the full classifier."""
+    total, before = 0.0, 0
+    for record in records:
+        if record["kind"] == "train":
+            # A record is the mean over the updates since the one before it.
+            total += record.get("used_fraction", 1.0) * (record["update"] - before)
+            before = record["update"]
+    return total / before
+
+
+if __name__ == "__main__":
+    sys.exit(main())

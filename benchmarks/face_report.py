@@ -1,0 +1,119 @@
+"""The table and the plot of `benchmarks.face`: means over seeds with their standard errors."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .plots import save, subplots
+from .results import Column, Row, markdown_table
+from .trainings import command_section, measured_with
+
+#: A mean and its standard error; `None` where there is one value only.
+Mean = tuple[float, float | None]
+Groups = dict[str, list[Row]]
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """The mean, and its standard error: the standard deviation (divisor n - 1) over √n."""
+    if len(values) < 2:
+        return statistics.fmean(values), None
+    return statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
+
+
+def by_name(rows: Sequence[Row], order: Sequence[str]) -> Groups:
+    """The rows of each classifier that has some, by seed."""
+    groups = {name: [row for row in rows if row["name"] == name] for name in order}
+    return {name: sorted(own, key=lambda row: row["seed"]) for name, own in groups.items() if own}
+
+
+def difference_to_full(name: str, groups: Groups) -> Mean | None:
+    """Accuracy less that of the full classifier with the same margin, over the seeds that both have."""
+    full_name, _, sampled = name.partition(",")
+    full = {row["seed"]: row["accuracy"] for row in groups.get(full_name, [])}
+    differences = [row["accuracy"] - full[row["seed"]] for row in groups[name] if row["seed"] in full]
+    return mean_of(differences) if sampled and differences else None
+
+
+def _percent(mean: Mean | None, sign: str = "") -> str:
+    if mean is None:
+        return "–"
+    error = "" if mean[1] is None else f" ± {100 * mean[1]:.2f}"
+    return f"{100 * mean[0]:{sign}.2f}{error}"
+
+
+def _mean(key: str) -> Callable[[Row], str]:
+    return lambda group: _percent(mean_of([row[key] for row in group["rows"]]))
+
+
+def _average(group: Row, value: Callable[[Row], float]) -> float:
+    return statistics.fmean(value(row) for row in group["rows"])
+
+
+COLUMNS: list[Column] = [
+    ("classifier", lambda group: group["name"]),
+    ("seeds", lambda group: str(len(group["rows"]))),
+    ("accuracy (%)", _mean("accuracy")),
+    ("over folds", lambda group: f"± {100 * _average(group, lambda row: row['fold_standard_error']):.2f}"),
+    ("to full (points)", lambda group: _percent(group["to_full"], "+")),
+    ("TAR (%) at FAR 1e-2", _mean("tar")),
+    ("classes trained (%)", lambda group: f"{100 * _average(group, lambda row: row['used_fraction']):.1f}"),
+    ("classifier (MB)", lambda group: f"{_average(group, lambda row: row['classifier_bytes']) / 1e6:.1f}"),
+    (
+        "update (ms)",
+        lambda group: f"{1000 * _average(group, lambda row: row['train_seconds'] / row['updates']):.0f}",
+    ),
+    ("training (min)", lambda group: f"{_average(group, lambda row: row['train_seconds'] / 60):.1f}"),
+]
+
+
+def report(rows: Sequence[Row], order: Sequence[str], plot: str) -> str:
+    """The text of the .md file beside the .jsonl file; `plot` is the name of the picture beside it."""
+    groups = by_name(rows, order)
+    table: list[Row] = [
+        {"name": name, "rows": own, "to_full": difference_to_full(name, groups)}
+        for name, own in groups.items()
+    ]
+    ordered = [row for own in groups.values() for row in own]
+    one = ordered[0]
+    folds = " and ".join(map(str, one["folds"]))
+    return f"""# Faces: full and sampled classifiers, verified on folds {folds}
+
+{markdown_table(table, COLUMNS)}
+
+![accuracy against the classifier's memory]({plot})
+
+Trained on {one["people"]:,} people, none of whom is in the {one["pairs"]:,} pairs of folds {folds};
+{one["epochs"]:g} epochs, {one["updates"]:,} updates. Verified are the last weights; nothing was chosen by
+these folds but each one's threshold, which comes from the others of them. ± is the standard error of the mean
+over seeds; "over folds" is that over the folds of a training. "To full" is the mean difference to the full
+classifier with the same margin and seed. "Classes trained": what updates were trained against on average,
+targets included. "Classifier": weights, gradients, momentum, trained rows and logits at their peak, by
+arithmetic (`Plan` in benchmarks/face_memory.py). An update's time is that of the training, data included, by
+the clock: whatever else the machine did is in it.
+
+{measured_with(ordered)}
+
+{command_section(ordered, "benchmarks.face LFW_DIR")}"""
+
+
+def write_plot(rows: Sequence[Row], order: Sequence[str], path: Path) -> None:
+    """Accuracy against the classifier's memory, a line for each margin; bars: standard errors."""
+    groups = by_name(rows, order)
+    figure, axes = subplots(1, 1, width=6, height=4)
+    axis: Any = axes[0][0]
+    for margin in dict.fromkeys(name.partition(",")[0] for name in groups):
+        members = [own for name, own in groups.items() if name.partition(",")[0] == margin]
+        members.sort(key=lambda own: own[0]["classifier_bytes"])
+        sizes = [statistics.fmean(row["classifier_bytes"] for row in own) / 1e6 for own in members]
+        means = [mean_of([100 * row["accuracy"] for row in own]) for own in members]
+        errors = [error or 0.0 for _, error in means]
+        axis.errorbar(sizes, [mean for mean, _ in means], errors, marker="o", capsize=3, label=margin)
+        for size, (mean, _), own in zip(sizes, means, members, strict=True):
+            share = statistics.fmean(row["used_fraction"] for row in own)
+            axis.annotate(f"{share:.0%}", (size, mean), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    axis.set(xlabel="classifier, MB (marked: classes trained in an update)", ylabel="accuracy, %")
+    axis.legend()
+    save(figure, path)
