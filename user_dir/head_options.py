@@ -26,6 +26,7 @@ _OPTIONS_OF_SOME_HEADS = (
     ("mhe_sample_fraction", 0.25, ("sampling",), "sample_fraction"),
     ("mhe_sample_by", "counts", ("sampling",), "draw"),
     ("mhe_sample_beside", "targets", ("sampling",), "exact"),
+    ("mhe_sample_unit", "label", ("sampling",), "unit"),
 )
 
 
@@ -61,6 +62,8 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
     add("--mhe-sample-beside", choices=["targets", "block"], default=None,
         help="sampling: what is in each step beside the draw, the batch's target symbols, or each position's "
              "own block as in the paper (default: targets)")
+    add("--mhe-sample-unit", choices=["label", "block"], default=None,
+        help="sampling: draw single symbols, or blocks of them as in the paper (default: label)")
     add("--mhe-label-order", metavar="dictionary|random|PATH", default="dictionary",
         help="ranks of the target symbols: the dictionary's, a random permutation, or a file with one rank a "
              "line (default: dictionary)")

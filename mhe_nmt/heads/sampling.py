@@ -13,6 +13,9 @@ from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
 
+POWER = 0.75
+"""A block is drawn by its count of targets to this power."""
+
 
 class SamplingHead(MultiHead):
     r"""A full softmax whose training step scores a fixed budget of its blocks.
@@ -38,10 +41,15 @@ class SamplingHead(MultiHead):
     The smoothing term in training is the estimate of the vocabulary-wide sum with the same weights,
     ``-(sum_exact log p + sum_drawn log p / q)``; in evaluation it is exact.
 
-    The estimate is only as good as the draw: with ``draw="counts"`` a block's ``q`` grows with the square
-    root of how often its labels were targets so far, up to 1, so that blocks of frequent labels are nearly
-    always in. The root is what makes the variance smallest if a block holds much of a position's mass about
-    as often as it holds the target. ``"uniform"`` is the paper's draw: ``q = m / blocks`` for all.
+    The estimate is only as good as the draw: with ``draw="counts"`` a block's ``q`` grows with the count of
+    how often its labels were targets so far, to the power 3/4 and up to 1, so that blocks of frequent labels
+    are nearly always in. The power 1/2 has the least variance if a block holds much of a position's mass
+    about as often as it holds the target, 1 if all positions give it alike; between them lies what Mikolov et
+    al. (2013) draw negatives by. Where targets are exact their own counts are left out. ``"uniform"`` is the
+    paper's draw: ``q = m / blocks`` for all.
+
+    ``unit="label"`` draws single labels in place of blocks, so that rare labels do not come along with a
+    frequent one: for the same number of trained rows, less noise. Radices and order then mean nothing.
 
     Args:
         in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
@@ -51,11 +59,12 @@ class SamplingHead(MultiHead):
             1 is the full softmax.
         draw: ``"counts"`` or ``"uniform"``, see above.
         exact: ``"block"`` or ``"targets"``, see above.
+        unit: ``"block"`` or ``"label"``, see above.
         projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
-        ``matrix.weight`` ``(V, d)``, rows in label order. ``target_counts`` ``(blocks,)`` int64: how many
-        targets of each block were seen in training mode.
+        ``matrix.weight`` ``(V, d)``, rows in label order. ``target_counts`` ``(V,)`` int64, by rank: how
+        often each label was a target in training mode.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class SamplingHead(MultiHead):
         sample_fraction: float = 0.25,
         draw: str = "counts",
         exact: str = "block",
+        unit: str = "block",
         projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
@@ -93,16 +103,18 @@ class SamplingHead(MultiHead):
         self.sample_fraction = float(sample_fraction)
         if exact not in ("block", "targets"):
             raise ValueError(f"exact must be 'block' or 'targets', got {exact!r}")
+        if unit not in ("block", "label"):
+            raise ValueError(f"unit must be 'block' or 'label', got {unit!r}")
         self.draw = draw
         self.exact = exact
-        self.block_size = self.codec.strides[0]
-        self.num_blocks = self.codec.prefix_counts[0]
+        self.block_size = self.codec.strides[0] if unit == "block" else 1
+        self.num_blocks = self.codec.prefix_counts[0] if unit == "block" else num_labels
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
         self.matrix = LabelMatrix(
             self.codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
         )
         self.target_counts: Tensor
-        counts = torch.zeros(self.num_blocks, dtype=torch.int64, device=device)
+        counts = torch.zeros(num_labels, dtype=torch.int64, device=device)
         self.register_buffer("target_counts", counts)
 
     @property
@@ -120,7 +132,12 @@ class SamplingHead(MultiHead):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         # Version 0.1 counted no targets.
-        state_dict.setdefault(f"{prefix}target_counts", torch.zeros_like(self.target_counts))
+        name = f"{prefix}target_counts"
+        found = state_dict.setdefault(name, torch.zeros_like(self.target_counts))
+        if len(found) == self.num_blocks < self.num_labels:
+            # Later it counted those of blocks; a block's sum is all that matters to a draw of blocks.
+            state_dict[name] = torch.zeros_like(self.target_counts).to(found.device)
+            state_dict[name][:: self.block_size] = found
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
@@ -162,13 +179,16 @@ class SamplingHead(MultiHead):
         return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
 
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
-        own_block = ranks.div(self.block_size, rounding_mode="floor")
-        drawn, inverse_q = self._drawn_ranks(at_least_float32(features[:0]).dtype)
+        counts = self.target_counts
+        if self.exact == "targets" and self.draw == "counts":
+            counts = counts.index_fill(0, ranks, 0)
+        drawn, inverse_q = self._drawn_ranks(counts, at_least_float32(features[:0]).dtype)
         if self.draw == "counts":
-            self.target_counts += own_block.bincount(minlength=self.num_blocks)
+            self.target_counts += ranks.bincount(minlength=self.num_labels)
         features = self.matrix.inputs(features)
         if self.exact == "targets":
             return self._forward_beside_targets(features, ranks, drawn, inverse_q)
+        own_block = ranks.div(self.block_size, rounding_mode="floor")
         return self._forward_beside_own_blocks(features, ranks, own_block, drawn, inverse_q)
 
     def _forward_beside_targets(
@@ -209,23 +229,27 @@ class SamplingHead(MultiHead):
         weight = self.matrix.weight.index_select(0, labels)
         return at_least_float32(F.linear(inputs, weight, None if bias is None else bias[labels]))
 
-    def _drawn_ranks(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _drawn_ranks(self, counts: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The ranks of the drawn blocks, and one over the probability with which each of them is drawn."""
-        blocks, q = self._draw()
+        blocks, q = self._draw(counts)
         ranks = blocks.unsqueeze(-1) * self.block_size + torch.arange(self.block_size, device=blocks.device)
         inverse_q = q.to(dtype).reciprocal().repeat_interleave(self.block_size)
         present = ranks.flatten() < self.num_labels
         return ranks.flatten()[present], inverse_q[present]
 
-    def _draw(self) -> tuple[Tensor, Tensor]:
-        """The drawn blocks ``(m,)`` and the probability with which each of them is drawn."""
+    def _draw(self, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """The drawn blocks ``(m,)`` and the probability with which each of them is drawn.
+
+        ``counts`` ``(V,)``, by rank, are what they are drawn by.
+        """
         device, m = self.target_counts.device, self.sampled_blocks
         shuffled = torch.randperm(self.num_blocks, device=device)
         if self.draw == "uniform":
             return shuffled[:m], torch.full((m,), m / self.num_blocks, device=device)
         # One count more each, and a hundredth of the mean: blocks without targets are drawn now and then.
-        counts = self.target_counts.double()
-        q = _inclusion_probabilities((counts + 1 + 0.01 * counts.mean()).sqrt(), m)[shuffled]
+        padding = self.num_blocks * self.block_size - self.num_labels
+        of_blocks = F.pad(counts, (0, padding)).view(self.num_blocks, -1).sum(-1).double()
+        q = _inclusion_probabilities((of_blocks + 1 + 0.01 * of_blocks.mean()) ** POWER, m)[shuffled]
         # Systematic sampling: m points at distance 1 meet intervals of lengths q, which sum to m.
         points = torch.arange(m, dtype=q.dtype, device=device) + torch.rand((), dtype=q.dtype, device=device)
         places = torch.searchsorted(q.cumsum(0), points, right=True).clamp(max=self.num_blocks - 1)

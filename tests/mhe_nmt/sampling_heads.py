@@ -31,8 +31,14 @@ def build(
 def build_counted(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
     """A head that draws by counts, with very unequal ones."""
     head = build(code, fraction, scale, "counts")
-    head.target_counts.copy_(torch.logspace(0, 3, head.num_blocks).long() - 1)
+    set_counts(head, (torch.logspace(0, 2, head.num_blocks).long() - 1).tolist())
     return head
+
+
+def set_counts(head: SamplingHead, of_blocks: list[int]) -> None:
+    """So many targets of each block; all of them its first label."""
+    head.target_counts.zero_()
+    head.target_counts[:: head.block_size] = torch.tensor(of_blocks)
 
 
 def build_beside_targets(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:

@@ -36,7 +36,7 @@ def test_partition_estimate_is_unbiased(
     case = Case("sampling", code, {}, in_features=4, seed=6)
     features, target = case.features((4,)), case.labels((4,))
     exact = head.log_prob(features).detach().gather(-1, target[:, None])[:, 0]
-    ratios = torch.stack([(nll + exact).exp() for nll in draws(head, features, target, 500)])
+    ratios = torch.stack([(nll + exact).exp() for nll in draws(head, features, target, 1000)])
     mean, error = ratios.mean(0), ratios.std(0) / math.sqrt(len(ratios))
     assert (error < 0.1).all(), "too noisy to show anything"
     assert ((mean - 1).abs() <= 4.5 * error + 1e-9).all(), (mean, error)

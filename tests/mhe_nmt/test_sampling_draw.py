@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sampling_heads import blocks_of, build, build_beside_targets, build_counted, draws
+from sampling_heads import build, build_beside_targets, build_counted, draws, set_counts
 from strategies import Case, Code, shuffled
 
 from mhe_nmt import SamplingHead
+from mhe_nmt.heads.sampling import POWER
 
 
 def test_more_samples_less_noise() -> None:
@@ -43,8 +42,10 @@ def test_counts_of_targets_in_training_mode_only() -> None:
     head.train()
     for _ in range(2):
         head(features, target)
-    blocks = blocks_of(code)
-    expected = [2 * sum(blocks[label] == block for label in target.tolist()) for block in range(8)]
+    assert code.order is not None
+    expected = [0] * 23
+    for label in target.tolist():
+        expected[code.order[label]] += 2
     assert head.target_counts.tolist() == expected
     assert build(code, 0.3).train().target_counts.sum() == 0, "a uniform draw needs no counts"
 
@@ -55,28 +56,32 @@ def test_a_state_without_counts_loads_with_none() -> None:
     del state["target_counts"]
     fresh = build(Code(24, (6, 4)), 0.3, draw="counts")
     fresh.load_state_dict(state)
-    assert fresh.target_counts.tolist() == [0] * 6
+    assert fresh.target_counts.tolist() == [0] * 24
     assert "target_counts" not in state
     fresh.load_state_dict(head.state_dict())
     assert torch.equal(fresh.target_counts, head.target_counts)
+    # Once, counts were those of blocks.
+    state["target_counts"] = torch.arange(6)
+    fresh.load_state_dict(state)
+    assert fresh.target_counts.view(6, 4).sum(-1).tolist() == list(range(6))
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=2, max_size=30), st.data())
 def test_probabilities_of_the_draw(counts: list[int], data: st.DataObject) -> None:
-    """They sum to the budget, grow with the root of the counts, stop at 1, and are kept by the draws."""
+    """They sum to the budget, grow with a power of the counts, stop at 1, and are kept by the draws."""
     m = data.draw(st.integers(1, len(counts) - 1))
     head = build(Code(2 * len(counts), (len(counts), 2)), m / len(counts), draw="counts")
-    head.target_counts.copy_(torch.tensor(counts))
+    set_counts(head, counts)
     torch.manual_seed(0)
     times = 300
     seen = torch.zeros(len(counts), dtype=torch.float64)
     probability = torch.full((len(counts),), torch.nan, dtype=torch.float64)
     for _ in range(times):
-        blocks, q = head._draw()
+        blocks, q = head._draw(head.target_counts)
         assert len(blocks) == m == len(blocks.unique())
         seen[blocks] += 1
         probability[blocks] = q
-    weights = [math.sqrt(count + 1 + sum(counts) / len(counts) / 100) for count in counts]
+    weights = [(count + 1 + sum(counts) / len(counts) / 100) ** POWER for count in counts]
     capped, scale = _water_level(weights, m)
     expected = torch.tensor([1.0 if i in capped else scale * w for i, w in enumerate(weights)]).double()
     drawn = ~probability.isnan()
@@ -111,7 +116,7 @@ def test_exact_targets_make_less_noise() -> None:
     assert noise[build_beside_targets] < noise[build] / 2
 
 
-@pytest.mark.parametrize("name", ["draw", "exact"])
+@pytest.mark.parametrize("name", ["draw", "exact", "unit"])
 def test_unknown_choices_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         SamplingHead(4, 24, **{name: "other"})
@@ -128,6 +133,38 @@ def test_frequent_blocks_make_less_noise() -> None:
         mass = 1 / (1 + torch.arange(40.0))
         with torch.no_grad():
             head.matrix.bias.copy_(mass.log().repeat_interleave(10))
-        head.target_counts.copy_((1e5 * mass).long())
+        set_counts(head, (1e5 * mass).long().tolist())
         noise[make] = float(torch.stack(list(draws(head, features, target, 200))).std(0).mean())
     assert noise[build_counted] < noise[build] / 2
+
+
+def test_single_labels_make_less_noise_than_blocks() -> None:
+    """Where frequent and rare labels share blocks, and as many rows are trained."""
+    code = Code(400, (40, 10), shuffled(400, 1))
+    case = Case("sampling", code, {}, in_features=4, seed=6)
+    features, target = case.features((8,)), torch.arange(0, 400, 50)
+    assert code.order is not None
+    mass = 1 / (1 + torch.arange(400.0))
+    noise = {}
+    for unit in ("block", "label"):
+        options = {"sample_fraction": 0.2, "draw": "counts", "exact": "targets", "unit": unit}
+        head = Case("sampling", code, options, in_features=4, seed=6).build(scale=0.2)
+        assert isinstance(head, SamplingHead)
+        assert head.sampled_blocks * head.block_size == 80
+        with torch.no_grad():
+            head.matrix.bias.copy_(mass.log())
+        head.target_counts[torch.tensor(code.order)] = (1e5 * mass).long()
+        noise[unit] = float(torch.stack(list(draws(head, features, target, 200))).std(0).mean())
+    assert noise["label"] < noise["block"] / 2
+
+
+def test_targets_are_drawn_as_labels_that_never_were() -> None:
+    """They are exact anyway: the budget is for others."""
+    head = build_beside_targets(Code(24, (6, 4)), 0.3)
+    head.draw = "counts"
+    head.target_counts.fill_(100)
+    seen = []
+    head._draw = lambda counts: seen.append(counts) or (torch.tensor([5]), torch.tensor([0.3]))  # type: ignore[method-assign,func-returns-value,assignment]
+    head.train()(torch.randn(3, 4, dtype=torch.float64), torch.tensor([2, 7, 2]))
+    assert seen[0].tolist() == [0 if label in (2, 7) else 100 for label in range(24)]
+    assert head.target_counts.tolist() == [100 + [2, 7, 2].count(label) for label in range(24)]
