@@ -44,6 +44,8 @@ class FaceOptions:
     pairs_folds: tuple[int, ...] | None = option(None, "use these folds of --pairs only (default: all)",
         metavar="FOLD")
     data_seed: int = option(0, "of the held-out people, their pairs, and made-up people", metavar="N")
+    keep_images: bool = option(False, "keep scaled training images in memory, 3 * SIZE * SIZE bytes each, so "
+        "that each is decoded once", may_change=True)
     skip_broken_images: bool = option(False, "decode every image once before the training and leave out "
         "those that cannot be read", may_change=True)
     # fmt: on

@@ -12,6 +12,7 @@ from torch import Tensor
 from mhe_nmt.heads.base import at_least_float32
 from vision_xmc.collectives import gather_objects, shared_seed
 from vision_xmc.data.face_views import FaceAugment, PairView
+from vision_xmc.data.kept_images import KeptImages
 from vision_xmc.data.views import TrainingView
 from vision_xmc.errors import UsageError
 from vision_xmc.face_data import FaceData
@@ -40,7 +41,8 @@ class FaceTask(Task):
 
     def __init__(self, model: FaceModel, data: FaceData, options: FaceOptions, seed: int) -> None:
         self.model, self.options = model, options
-        self.train_data = TrainingView(data.train, FaceAugment(options.image_size, options.flip), seed)
+        images = KeptImages(data.train, options.image_size) if options.keep_images else data.train
+        self.train_data = TrainingView(images, FaceAugment(options.image_size, options.flip), seed)
         self.valid_data = None if data.valid is None else PairView(data.valid, options.image_size)
         self.class_names = list(data.train.class_names)
         if data.valid is not None:

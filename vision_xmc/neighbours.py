@@ -14,7 +14,6 @@ from torch import Tensor
 
 from vision_xmc.data.document_inputs import RowPreparation, TermPreparation
 from vision_xmc.data.label_sets import LabelSets
-from vision_xmc.data.terms import TermWeights
 from vision_xmc.data.xmc_files import Documents
 from vision_xmc.options import write_json
 
@@ -32,7 +31,7 @@ class Voting:
     """
 
     count: int = 50
-    power: float = 2.0
+    power: float = 3.0
     weight: float = 0.5
 
 
@@ -100,7 +99,7 @@ class Neighbours:
             sets = LabelSets(stored["labels"], stored["offsets"])
         preparation: TermPreparation | RowPreparation = RowPreparation(rows.shape[1])
         if (folder / _TERMS).is_dir():
-            preparation = TermPreparation(TermWeights.load(folder / _TERMS))
+            preparation = TermPreparation.load(folder / _TERMS)
         return cls(preparation, rows, sets, num_labels, Voting(**about))
 
 

@@ -26,7 +26,7 @@ from vision_xmc.neighbours import Neighbours, best_distinct, voted_labels, votes
 from vision_xmc.options import write_json
 from vision_xmc.xmc_options import EncoderOptions, LabelHeadOptions
 
-FORMAT = 1
+FORMAT = 2
 ABOUT, LABELS, INPUT, WEIGHTS = "model.json", "labels.txt", "input", "model.safetensors"
 NEIGHBOURS = "neighbours"
 """Folder of the training documents that vote along, where there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odd_images import picture
 
+from vision_xmc.data.augment import ResizeTo
 from vision_xmc.data.face_views import FaceAugment, hold_out_people, make_pairs
 from vision_xmc.data.identities import IdentityImages
+from vision_xmc.data.kept_images import KeptImages
 from vision_xmc.data.people import People, PeopleFolder, readable, with_enough, without
 from vision_xmc.data.pictures import ImageSet
 from vision_xmc.errors import UsageError
@@ -154,3 +157,16 @@ def test_labels_are_counted_anew() -> None:
     some = People(Labels([1, 2, 1, 2]), np.array([1, 5, 4]))
     assert some.class_names == ["p1", "p3"]
     assert some.labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("size", [32, 16])
+def test_kept_images_are_decoded_once(tmp_path: Path, size: int) -> None:
+    images = PeopleFolder(write_people(tmp_path / "people", [2, 3, 1]), say=print)
+    expected = [ResizeTo(size, size)(images.image(index)) for index in range(len(images))]
+    kept = KeptImages(images, size)
+    assert (kept.labels.tolist(), kept.class_names) == (images.labels.tolist(), images.class_names)
+    for again in (False, True):
+        if again:
+            shutil.rmtree(tmp_path / "people")
+        for index in (5, 0, 1, 2, 3, 4):
+            np.testing.assert_array_equal(kept.image(index), expected[index])

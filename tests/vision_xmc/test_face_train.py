@@ -133,7 +133,9 @@ def test_a_folder_of_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert f"left out: 'nobody' in {folder} without an image" in printed
     assert "1 person has a single image; --min-images 2 leaves them out" in printed
     assert "folder: 4 people, 13 images; no pairs to validate on" in printed
-    assert (tmp_path / "run" / "last.pt").exists()
+    # Kept images are the same images, in the memory of all workers.
+    assert run(*arguments, "--num-workers", 2, "--keep-images", "--output", tmp_path / "kept") == 0
+    assert_same_weights(tmp_path / "run" / "last.pt", tmp_path / "kept" / "last.pt")
 
 
 def test_broken_pictures_are_named_or_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,21 +126,39 @@ def test_a_bag_of_words() -> None:
     assert encoder.terms.weight.grad.is_sparse
 
 
-def test_term_weights_are_scikit_learn_s(tmp_path: Path) -> None:
+@pytest.mark.parametrize("characters", [0, 3])
+def test_term_weights_are_scikit_learn_s(tmp_path: Path, characters: int) -> None:
     train, test = documents(60, 1)[0], documents(10, 2)[0]
-    expected = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32).fit(train).transform(test)
-    weights = TermWeights.fitted(train, 2, tmp_path)
+    kind = {"analyzer": "char_wb", "ngram_range": (3, 3)} if characters else {}
+    peer = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32, **kind)
+    expected = peer.fit(train).transform(test)
+    weights = TermWeights.fitted(train, 2, tmp_path, characters)
     weights.save(tmp_path / "saved")
     for found in (
         weights.rows(test),
         weights.rows(test, tmp_path),
         weights.rows(test, tmp_path),
-        TermWeights.fitted(train, 2, tmp_path).rows(test),
+        TermWeights.fitted(train, 2, tmp_path, characters).rows(test),
         TermWeights.load(tmp_path / "saved").rows(test),
     ):
         np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-6)
-    with pytest.raises(UsageError, match="no word stands in 61 training texts"):
+    with pytest.raises(UsageError, match="no term stands in 61 training texts"):
         TermWeights.fitted(train, 61)
+
+
+def test_kinds_of_terms_share_a_row(tmp_path: Path) -> None:
+    train, test = documents(60, 1)[0], documents(10, 2)[0]
+    kinds = [TermWeights.fitted(train, 2, characters=length) for length in (0, 3)]
+    preparation = TermPreparation(*kinds)
+    preparation.save(tmp_path / "saved")
+    rows = preparation.inputs(test).rows
+    assert rows.shape == (10, preparation.num_terms)
+    parts = [kind.rows(test).toarray() for kind in kinds]
+    similar = rows.toarray() @ rows.toarray().T
+    # The cosine is the mean of the kinds' cosines.
+    np.testing.assert_allclose(similar, sum(part @ part.T for part in parts) / 2, rtol=1e-5)
+    loaded = TermPreparation.load(tmp_path / "saved").inputs(test, tmp_path / "cache").rows
+    np.testing.assert_array_equal(loaded.toarray(), rows.toarray())
 
 
 def test_documents_of_the_wrong_sort(encoders: dict[str, Path]) -> None:

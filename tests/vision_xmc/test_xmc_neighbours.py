@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from test_xmc_training import predicted
 from tiny_encoders import save_encoder
 from xmc_corpus import QUICK, documents, run, write_corpus, write_lines
 
-from vision_xmc.data.document_inputs import RowPreparation
+from vision_xmc.data.document_inputs import RowPreparation, TermPreparation
 from vision_xmc.data.label_sets import LabelSets
 from vision_xmc.data.xmc_files import read_lines
 from vision_xmc.neighbours import Neighbours, Voting, best_distinct, voted_labels, votes_of
@@ -85,15 +86,18 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_predictions_are_those_of_the_dense_mixture(trained: Path) -> None:
     model, (texts, _) = load_model(trained), documents(30, seed=5)
     # One document shares no term with any other, so nobody votes.
-    texts.append("unheard-of")
+    texts.append("日本語")
     assert model.neighbours is not None
+    # Words, and runs of five letters in them, which are more.
+    assert isinstance(model.neighbours.preparation, TermPreparation)
+    assert [kind.characters for kind in model.neighbours.preparation.kinds] == [0, 5]
     network = torch.zeros(len(texts), len(model.labels))
     for numbers, features in model.batches(texts):
         network[numbers] = model.classifier.head.log_prob(features).exp()
     votes = torch.from_numpy(model.neighbours.votes(texts).toarray())
     assert votes[-1].sum() == 0
     for weight in (0.0, 0.3, 1.0):
-        model.neighbours.voting = Voting(20, 2.0, weight)
+        model.neighbours.voting = replace(model.neighbours.voting, weight=weight)
         mixture = (1 - weight) * network + weight * votes
         for k in (1, 5, 40):
             scores, labels = model.predict(texts, k)
@@ -149,7 +153,9 @@ def test_predict_ensemble_and_export(
     ]
 
 
-def test_beside_a_transformer_and_on_given_rows(corpus: Path, tmp_path: Path) -> None:
+def test_beside_a_transformer_and_on_given_rows(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, sets = documents(200, seed=1)
     encoder = save_encoder(tmp_path / "bert", "bert")
     cache = ["--cache-dir", tmp_path / "cache", "--epochs", 1, "--num-groups", 6, "--valid-size", 0.1]
@@ -170,6 +176,9 @@ def test_beside_a_transformer_and_on_given_rows(corpus: Path, tmp_path: Path) ->
     sparse.save_npz(tmp_path / "bag.X.npz", sparse.csr_array(rows))
     sparse.save_npz(tmp_path / "bag.Y.npz", sparse.csr_array(matrix))
     assert run("--dataset", tmp_path / "bag", *cache, "--bow-features", 8, "--output", tmp_path / "b") == 0
+    capsys.readouterr()
+    assert run("neighbours", tmp_path / "b", "--characters", 5) == 1
+    assert "--characters is for texts, but" in capsys.readouterr().err
     assert run("neighbours", tmp_path / "b", "--count", 1, "--weight", 1) == 0
     model = load_model(tmp_path / "b")
     assert model.neighbours is not None
@@ -189,6 +198,7 @@ def test_refusals(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.Ca
     for words, sentence in (
         ([trained, "--count", 0], "--count must be at least 1, got 0"),
         ([trained, "--power", 0], "--power must be above 0, got 0"),
+        ([trained, "--characters", -1], "--characters must be at least 0, got -1"),
         ([trained, "--weight", 1.5], "--weight must be from 0 to 1, got 1.5"),
         ([tmp_path], "holds no trained model (model.json is missing)"),
         ([tmp_path / "model"], "is no output of a training: options.json is missing"),

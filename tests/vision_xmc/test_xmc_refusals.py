@@ -27,7 +27,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "encoder": (["--encoder", "/none"], "--encoder /none: no such folder; give bow, minilm or"),
     "pooling": (["--pooling", "mean"], "--pooling and --feature-layers are for transformers"),
     "checkpointing": (["--gradient-checkpointing"], "--gradient-checkpointing is for transformers"),
-    "terms": (["--min-documents", 401], "no word stands in 401 training texts; give a smaller"),
+    "terms": (["--min-documents", 401], "no term stands in 401 training texts; give a smaller"),
     "label names": (["--label-names", "/none"], "/none: No such file or directory"),
     "sgd": (["--optimizer", "sgd", "--weight-decay", 0.1], "--optimizer sgd knows no weight decay"),
     "benchmark": (["--dataset", "eurlex-4k"], "eurlex-4k: there is no folder eurlex-4k; --data-path"),

@@ -180,20 +180,31 @@ class TermPreparation:
     """Texts to TF-IDF rows.
 
     Args:
-        weights: fitted to the training texts.
+        kinds: of terms, each fitted to the training texts; they stand side by side, and each has the same
+            share in a row's square length of 1.
     """
 
-    def __init__(self, weights: TermWeights) -> None:
-        self.weights = weights
-        self.num_terms = len(weights.terms)
+    def __init__(self, *kinds: TermWeights) -> None:
+        self.kinds = kinds
+        self.num_terms = sum(len(kind.terms) for kind in kinds)
 
     def inputs(self, documents: Documents, cache: Path | None = None) -> RowInputs:
         if not isinstance(documents, list):
             raise UsageError("this model was trained on texts; give it texts, not a matrix")
-        return RowInputs(self.weights.rows(documents, cache))
+        parts = [kind.rows(documents, cache) for kind in self.kinds]
+        if len(parts) == 1:
+            return RowInputs(parts[0])
+        share = np.float32(len(parts) ** -0.5)
+        return RowInputs(sparse.csr_array(sparse.hstack([share * part for part in parts], format="csr")))
 
     def save(self, folder: Path) -> None:
-        self.weights.save(folder)
+        for number, kind in enumerate(self.kinds):
+            kind.save(folder / str(number))
+
+    @classmethod
+    def load(cls, folder: Path) -> TermPreparation:
+        """What :meth:`save` wrote."""
+        return cls(*(TermWeights.load(path) for path in sorted(folder.iterdir()) if path.is_dir()))
 
 
 class RowPreparation:
@@ -227,4 +238,4 @@ def load_preparation(folder: Path, encoder: str, max_len: int | None, num_terms:
         return TokenPreparation(load_tokeniser(folder), max_len)
     if num_terms is not None:
         return RowPreparation(num_terms)
-    return TermPreparation(TermWeights.load(folder))
+    return TermPreparation.load(folder)
