@@ -32,7 +32,7 @@ from .trainings import chosen, folder_of, in_turn, keep, new_parser, run_once, s
 #: What all trainings have in common. On LFW 3,320 updates, some ten minutes on one thread of a CPU.
 RECIPE = (
     "--arch tiny --embedding 128 --image-size 64 --batch-size 128 --epochs 40 --lr 0.1 --schedule cosine "
-    "--warmup-epochs 2 --weight-decay 5e-4 --scale 32"
+    "--warmup-epochs 2 --weight-decay 5e-4 --scale 32 --num-workers 0"
 )
 CLASSIFIERS = {
     "ArcFace": "--margin arcface",
@@ -107,7 +107,7 @@ def commands(options: argparse.Namespace, name: str, seed: int) -> list[list[str
     train = [
         *program, "train", "--dataset", "folder", "--data-path", pictures, "--leave-out",
         str(_left_out(options)), *RECIPE.split(), *CLASSIFIERS[name].split(), *options.more.split(),
-        "--num-workers", "0", "--seed", str(seed), "--no-progress", "--output", str(folder),
+        "--seed", str(seed), "--no-progress", "--output", str(folder),
     ]  # fmt: skip
     verify = [
         *program, "verify", "--checkpoint", str(folder / "last.pt"), "--pairs", str(options.folder / PAIRS),

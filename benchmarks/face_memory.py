@@ -10,19 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from mhe_nmt.margin import ArcFace
 from vision_xmc.models.block_sampler import BlockSampler
 from vision_xmc.models.class_shards import ClassShards
 
 FLOAT = 4
+SMALL = 1000
+"""Classes of the classifier that is trained first, see :func:`growth`."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,14 @@ def main() -> None:
             for processes in options.processes:
                 plan = Plan(classes, options.embedding, processes, options.examples, fraction)
                 cells = [f"{classes:,}", f"{fraction:.0%}", str(processes)]
-                cells += [_shown(b) for b in (plan.kept, plan.trained_rows, plan.logits, plan.peak)]
+                cells += [shown_bytes(b) for b in (plan.kept, plan.trained_rows, plan.logits, plan.peak)]
                 if measured:
-                    cells.append(_shown(max(_measured(plan))))
+                    cells.append(shown_bytes(max(_measured(plan))))
                 print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def _shown(size: int) -> str:
+def shown_bytes(size: int) -> str:
+    """With a unit, decimal."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
@@ -133,18 +138,38 @@ def _work(classes: int, embedding: int, examples: int, fraction: float) -> None:
     torch.manual_seed(dist.get_rank())
     own = examples // dist.get_world_size()
     features, labels = torch.randn(own, embedding), torch.randint(classes, (own,))
-    # What a first training loads and allocates for good is no part of the classifier.
-    _train(ClassShards(embedding, 1000, ArcFace()), features, labels % 1000)
-    before = _most()
-    sampler = BlockSampler(classes, sample_fraction=fraction) if fraction < 1 else None
-    _train(ClassShards(embedding, classes, ArcFace(), sampler=sampler), features, labels)
+
+    def build() -> ClassShards:
+        sampler = BlockSampler(classes, sample_fraction=fraction) if fraction < 1 else None
+        return ClassShards(embedding, classes, ArcFace(), sampler=sampler)
+
+    grown = growth(build, features, labels)
     # One write each, so that lines of several processes do not mix.
-    os.write(1, f"{_most() - before}\n".encode())
+    os.write(1, f"{grown}\n".encode())
     dist.destroy_process_group()
 
 
-def _train(head: ClassShards, features: torch.Tensor, labels: torch.Tensor) -> None:
-    optimizer = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+def growth(build: Callable[[], nn.Module], features: torch.Tensor, labels: torch.Tensor) -> int:
+    """Bytes by which this process grows at most when it trains a classifier.
+
+    Args:
+        build: makes it.
+        features, labels: ``(n, d)`` and ``(n,)``, a batch.
+    """
+    # What a first training loads and allocates for good is no part of the classifier.
+    _train(ClassShards(features.size(1), SMALL, ArcFace()), features, labels % SMALL)
+    before = _most()
+    _train(build(), features, labels)
+    return _most() - before
+
+
+def new_optimizer(head: nn.Module) -> torch.optim.Optimizer:
+    """Of class weights, as face models are trained."""
+    return torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+
+
+def _train(head: nn.Module, features: torch.Tensor, labels: torch.Tensor) -> None:
+    optimizer = new_optimizer(head)
     for _ in range(3):
         found = head(features.requires_grad_(), labels, torch.Generator().manual_seed(1))
         found.nll.mean().backward()
@@ -155,7 +180,9 @@ def _train(head: ClassShards, features: torch.Tensor, labels: torch.Tensor) -> N
 
 def _most() -> int:
     """The most memory that this process has had so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not getrusage, in which a process begins with the peak of the one that started it.
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

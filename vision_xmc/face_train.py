@@ -7,6 +7,7 @@ train …``. ``@FILE`` reads options from a file; ``@ms1mv3`` is one that comes 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,12 +69,12 @@ def _train(given: dict[str, Any]) -> None:
     faces, classifier = build(FaceOptions, given), build(ClassifierOptions, given)
     given.setdefault("output", Path("runs") / f"{faces.dataset}-{classifier.margin}-{classifier.head}")
     options = build(LoopOptions, given)
-    accelerator = start(options)
     require(
-        options.precision != "fp16" or accelerator.num_processes == 1,
+        options.precision != "fp16" or os.environ.get("WORLD_SIZE", "1") == "1",
         "--precision fp16 scales losses by what overflows on one process, which would part the class weights "
         "of several; use bf16",
     )
+    accelerator = start(options)
     data = load_people(faces, _say_on_first(accelerator), options.num_workers)
     model = build_face_model(faces, classifier, len(data.train.class_names), options.seed)
     task = FaceTask(model, data, faces, options.seed)

@@ -98,6 +98,17 @@ def test_the_command_in_two_processes(tmp_path: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+def test_half_precision_in_two_processes_is_refused(tmp_path: Path) -> None:
+    """By the first of them, before a GPU is looked for."""
+    done = command(*TINY, "--precision", "fp16", "--output", tmp_path / "run", processes=2)
+    assert done.returncode != 0
+    ours = [line for line in done.stderr.splitlines() if line.startswith("python -m vision_xmc.face train")]
+    assert len(ours) == 1
+    assert "error: --precision fp16 scales losses by what overflows on one process" in ours[0]
+    assert ours[0].endswith("; use bf16")
+    assert not (tmp_path / "run").exists()
+
+
 def write_people(folder: Path) -> Path:
     """Four people of four colour pictures, one of a grey one, one of none."""
     for person in range(4):
