@@ -33,7 +33,7 @@ _GROUPS = (FaceOptions, ClassifierOptions, LoopOptions)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    values = vars(_parser().parse_args([_found(argument) for argument in given]))
+    values = vars(_parser().parse_args([found(argument) for argument in given]))
     return run_command(PROGRAM, lambda: _train(values))
 
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _found(argument: str) -> str:
+def found(argument: str) -> str:
     """``@NAME`` as the path of the package's file of that name, unless there is a file called so here."""
     own = CONFIGS / f"{argument[1:]}.txt"
     if argument.startswith("@") and not Path(argument[1:]).exists() and own.is_file():

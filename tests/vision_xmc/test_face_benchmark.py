@@ -17,7 +17,7 @@ from benchmarks.face import CLASSIFIERS, RECIPE, main, used_fraction
 from benchmarks.face_memory import Plan
 from benchmarks.face_report import report
 from vision_xmc.face_options import ClassifierOptions, FaceOptions
-from vision_xmc.face_train import _parser
+from vision_xmc.face_train import _parser, found
 from vision_xmc.loop_options import LoopOptions
 from vision_xmc.metrics_log import read
 from vision_xmc.options import build
@@ -36,8 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_one_that_the_trainer_takes() -> None:
     for options in CLASSIFIERS.values():
-        data = ["--dataset", "folder", "--data-path", "DIR"]
-        given = vars(_parser().parse_args([*data, *RECIPE.split(), *options.split()]))
+        given = vars(_parser().parse_args([found(RECIPE), "--data-path", "DIR", *options.split()]))
         for group in (FaceOptions, ClassifierOptions, LoopOptions):
             build(group, given)
 
