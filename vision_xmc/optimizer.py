@@ -21,7 +21,8 @@ def new_optimizer(task: Task, options: LoopOptions) -> torch.optim.Optimizer:
     has_sparse = any(getattr(module, "sparse", False) is True for module in task.model.modules())
     if options.optimizer == "adamw":
         first, second = options.betas
-        cls = RowAdamW if has_sparse else torch.optim.AdamW
+        row_wise = any(group.get("row_wise") for group in groups)
+        cls = RowAdamW if has_sparse or row_wise else torch.optim.AdamW
         return cls(groups, lr=options.lr, betas=(first, second))
     if has_sparse and (options.weight_decay or options.nesterov):
         raise UsageError(

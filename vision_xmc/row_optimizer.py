@@ -1,4 +1,4 @@
-"""AdamW that also takes sparse gradients, with one number of state a row."""
+"""AdamW with one step size a row: for sparse gradients, and for matrices of labels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from torch.optim.optimizer import ParamsT
 
 
 class RowAdamW(torch.optim.AdamW):
-    r"""AdamW for dense gradients; for sparse ones, of embeddings, a row-wise variant of it.
+    r"""AdamW; for sparse gradients, of embeddings, and in groups with ``"row_wise"`` a row-wise variant.
 
     A matrix ``(R, m)`` whose gradient is sparse is changed in the rows that the gradient holds, and in no
-    others; for these, with ``g`` the row's gradient and ``t`` the number of updates that held the row,
+    others; one in a group with ``row_wise=True`` in all. For these, with ``g`` the row's gradient and ``t``
+    the number of updates that held the row,
 
     ``v ← β₂ v + (1 - β₂) mean(g²)``,  ``w ← (1 - lr·decay) w - lr · g / (sqrt(v / (1 - β₂ᵗ)) + eps)``.
 
     So the state is two numbers a row instead of two a weight, and an update costs what its rows cost. The
     first moment is left out: it would move rows long after their last gradient. One step size a row is
     row-wise Adagrad's (Gupta et al., 2014) with Adam's moving average.
+
+    Row-wise steps suit the weights of rare labels: a label's gradient is tiny but for its few documents, and
+    where each weight has a step size of its own these tiny gradients become whole steps.
 
     Args:
         params, lr, betas, eps, weight_decay: see :class:`torch.optim.AdamW`.
@@ -41,21 +45,24 @@ class RowAdamW(torch.optim.AdamW):
         """One update. Sparse gradients are gone after it, whatever ``zero_grad`` does."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None and parameter.grad.is_sparse:
-                    self._step_rows(parameter, group)
+                gradient = parameter.grad
+                if gradient is not None and (gradient.is_sparse or group.get("row_wise")):
+                    self._step_rows(parameter, gradient, group)
                     # AdamW's own step leaves parameters without a gradient alone.
                     parameter.grad = None
         return super().step(closure)
 
-    def _step_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _step_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             # AdamW asks the state of every parameter for a step.
             state["step"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
             state["row_squares"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
-        assert parameter.grad is not None
-        gradient = parameter.grad.coalesce()
-        rows, values = gradient.indices().squeeze(0), gradient.values()
+        if gradient.is_sparse:
+            gradient = gradient.coalesce()
+            rows, values = gradient.indices().squeeze(0), gradient.values()
+        else:
+            rows, values = torch.arange(len(parameter), device=parameter.device), gradient
         decay = group["betas"][1]
         steps = state["step"].index_select(0, rows) + 1
         squares = values.float().square().mean(-1)

@@ -71,8 +71,9 @@ class Task(ABC):
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Groups for the optimizer; here one, with weight decay on everything.
 
-        A group's ``"lr_scale"`` multiplies the learning rate. Parameters of modules that say ``sparse`` may
-        have sparse gradients.
+        A group's ``"lr_scale"`` multiplies the learning rate; ``"row_wise"`` matrices have one step size a
+        row with AdamW (:class:`vision_xmc.row_optimizer.RowAdamW`). Parameters of modules that say ``sparse``
+        may have sparse gradients.
         """
         return [{"params": list(self.model.parameters()), "weight_decay": weight_decay}]
 

@@ -69,7 +69,9 @@ def _train(given: dict[str, Any]) -> None:
         ready = set_up(data_options, encoder_options, head_options, say)
     rate = encoder_options.encoder_lr
     scale = 0.1 if rate is None else rate / options.lr
-    task = XmcTask(ready.model, ready.data, ready.inputs, data_options.propensity, scale)
+    task = XmcTask(
+        ready.model, ready.data, ready.inputs, data_options.propensity, scale, head_options.row_wise
+    )
     about = task.description()
     say(
         f"{encoder}, {about['parameters']:,} parameters, {about['head_parameters']:,} of them in "

@@ -116,8 +116,10 @@ class LabelHeadOptions:
         "(clustered), neighbours by name (given), random ones, or by a file with one rank a line",
         metavar="clustered|given|random|PATH")
     order_seed: int = option(1, "of the clusters or the random order", metavar="N")
-    sparse_labels: bool = option(False, "gradients and row-wise optimizer state of the candidates' labels "
-        "only; for hundreds of thousands of labels and more")
+    sparse_labels: bool = option(False, "gradients and optimizer state of the candidates' labels only; for "
+        "hundreds of thousands of labels and more")
+    row_wise: bool = option(True, "adamw: one step size for each label's weights instead of one for each "
+        "weight, without momentum; rare labels learn faster")
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -131,6 +133,10 @@ class LabelHeadOptions:
         require(
             not (self.sparse_labels and self.num_groups == 0),
             "--sparse-labels needs groups: one-vs-all trains every label in every update",
+        )
+        require(
+            self.row_wise or not self.sparse_labels,
+            "--sparse-labels has one step size a label; leave out --no-row-wise",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class XmcTask(Task):
         inputs: what the encoder reads of each part, by role.
         propensity: A and B of the propensities.
         encoder_scale: learning rate of a pretrained encoder as a multiple of the rest's.
+        row_wise: whether AdamW has one step size for each label's weights.
     """
 
     best_metric = "P@1"
@@ -39,8 +41,9 @@ class XmcTask(Task):
         inputs: Mapping[str, Inputs],
         propensity: tuple[float, float],
         encoder_scale: float,
+        row_wise: bool = True,
     ) -> None:
-        self.model, self.data, self.encoder_scale = model, data, encoder_scale
+        self.model, self.data, self.encoder_scale, self.row_wise = model, data, encoder_scale, row_wise
         self._inputs = inputs["train"]
         self.train_data = DocumentView(inputs["train"], data.train.sets)
         self.train_lengths = inputs["train"].lengths
@@ -79,15 +82,16 @@ class XmcTask(Task):
         encoder = self.model.encoder
         pretrained = set(encoder.parameters()) if isinstance(encoder, TransformerEncoder) else set()
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        rows = {self.model.head.label_weight_rows} if self.row_wise else set()
         # As is usual for transformers, biases and norms are left out of weight decay.
         groups = [
             {
-                "params": [p for p in trained if (p in pretrained) == inside and (p.dim() > 1) == decays],
-                "weight_decay": weight_decay if decays else 0.0,
-                "lr_scale": self.encoder_scale if inside else 1.0,
+                "params": [p for p in trained if (p in pretrained, p.dim() > 1, p in rows) == kind],
+                "lr_scale": self.encoder_scale if kind[0] else 1.0,
+                "weight_decay": weight_decay if kind[1] else 0.0,
+                "row_wise": kind[2],
             }
-            for inside in (True, False)
-            for decays in (True, False)
+            for kind in product((True, False), repeat=3)
         ]
         return [group for group in groups if group["params"]]
 

@@ -72,6 +72,11 @@ class MultiLabelHead(nn.Module, ABC):
     def reset_parameters(self) -> None:
         """Draws the parameters anew."""
 
+    @property
+    @abstractmethod
+    def label_weight_rows(self) -> Tensor:
+        """The matrix ``(V, m)`` with a row a label, for optimizers that give each row a step size."""
+
     @abstractmethod
     def _forward(self, features: Tensor, documents: Tensor, labels: Tensor) -> MultiLabelOutput:
         """Loss terms of ``(N, d)`` features; ``documents`` and ``labels`` ``(M,)`` are distinct pairs."""
@@ -211,6 +216,10 @@ class OneVsAllHead(MultiLabelHead):
         if self.bottleneck is not None:
             init_linear(self.bottleneck, 0.0)
         init_linear(self.linear, -math.log(self.num_labels))
+
+    @property
+    def label_weight_rows(self) -> Tensor:
+        return self.linear.weight
 
     def _forward(self, features: Tensor, documents: Tensor, labels: Tensor) -> MultiLabelOutput:
         logits = at_least_float32(self.linear(self._inputs(features)))

@@ -105,6 +105,10 @@ class MultiLabelCascade(MultiLabelHead):
         nn.init.normal_(self.label_weight.weight, std=self.label_features**-0.5)
         nn.init.constant_(self.label_bias.weight, -math.log(self.group_size))
 
+    @property
+    def label_weight_rows(self) -> Tensor:
+        return self.label_weight.weight
+
     def extra_repr(self) -> str:
         return (
             f"{super().extra_repr()}, groups={self.num_groups}×{self.group_size}, "

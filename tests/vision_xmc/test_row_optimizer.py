@@ -59,6 +59,27 @@ def test_rows(decay: float) -> None:
     assert optimizer.state[embedding.weight]["step"].tolist() == [4, 6, 4, 2, 0]
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_rows_of_dense_gradients(decay: float) -> None:
+    """What a group that says so does is what sparse gradients that hold every row do."""
+    torch.manual_seed(1)
+    start, factors = torch.randn(5, 3), torch.randn(6, 5, 3)
+    # A row whose gradient is zero has no step, but decays.
+    factors[:, 2] = 0
+
+    def trained(sparse: bool) -> Tensor:
+        embedding = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse)
+        group = {"params": [embedding.weight], "row_wise": not sparse}
+        optimizer = RowAdamW([group], lr=0.1, betas=(0.9, 0.8), weight_decay=decay)
+        for factor in factors:
+            (embedding(torch.arange(5)) * factor).sum().backward()
+            optimizer.step()
+        assert optimizer.state[embedding.weight].keys() == {"step", "row_squares"}
+        return embedding.weight.detach()
+
+    torch.testing.assert_close(trained(sparse=False), trained(sparse=True), rtol=0, atol=0)
+
+
 def test_dense_gradients_are_adamw_s() -> None:
     def trained(cls: type[torch.optim.Optimizer]) -> Tensor:
         torch.manual_seed(1)

@@ -18,6 +18,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "three radices": (["--radices", 5, 7, 2], "two radices, got [5, 7, 2]"),
     "groups twice": (["--radices", 5, 8, "--num-groups", 5], "--num-groups and --radices say the same"),
     "candidates": (["--candidates-topk", -1], "--candidates-topk must be at least 0, got -1"),
+    "sparse and not row-wise": (["--sparse-labels", "--no-row-wise"], "leave out --no-row-wise"),
     "sparse one-vs-all": (["--num-groups", 0, "--sparse-labels"], "--sparse-labels needs groups"),
     "hidden": (["--hidden-dim", 0], "hidden_features must be at least 1, got 0"),
     "order": (["--label-order", "/none"], "--label-order /none: no such file; give clustered, given"),
