@@ -114,6 +114,7 @@ def write_plot(rows: Sequence[Row], order: Sequence[str], path: Path) -> None:
         for size, (mean, _), own in zip(sizes, means, members, strict=True):
             share = statistics.fmean(row["used_fraction"] for row in own)
             axis.annotate(f"{share:.0%}", (size, mean), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    axis.margins(x=0.1)
     axis.set(xlabel="classifier, MB (marked: classes trained in an update)", ylabel="accuracy, %")
     axis.legend()
     save(figure, path)
