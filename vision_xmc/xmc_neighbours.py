@@ -40,9 +40,10 @@ def neighbours(program: str, arguments: Sequence[str]) -> int:
     )
     # fmt: off
     parser.add_argument("model", type=Path, metavar="DIR", help="output of a training")
-    parser.add_argument("--count", type=int, metavar="K", help="neighbours a document (default: 50)")
+    parser.add_argument("--count", type=int, metavar="K",
+        help=f"neighbours a document (default: {Voting.count})")
     parser.add_argument("--power", type=float, metavar="P",
-        help="a vote is the cosine to this power (default: 3)")
+        help=f"a vote is the cosine to this power (default: {Voting.power:g})")
     parser.add_argument("--characters", type=int, metavar="N",
         help=f"texts are alike by words and by runs of N characters within them; 0: by words alone, which "
         f"takes a sixth of the memory and time (default: {CHARACTERS})")
@@ -58,7 +59,8 @@ def neighbours(program: str, arguments: Sequence[str]) -> int:
 
 
 def _remember(given: dict[str, Any]) -> None:
-    count, power, weight = given.get("count", 50), given.get("power", 3.0), given.get("weight")
+    count, power = given.get("count", Voting.count), given.get("power", Voting.power)
+    weight = given.get("weight")
     require(count >= 1, f"--count must be at least 1, got {count}")
     require(power > 0, f"--power must be above 0, got {power:g}")
     require(weight is None or 0 <= weight <= 1, f"--weight must be from 0 to 1, got {weight}")

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from benchmarks.heads import HEAD_OPTIONS
+from benchmarks.heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
 from benchmarks.process import CommandError, run_logged, shown, stop_others
 from benchmarks.results import Row
 from benchmarks.runner import Experiment, run
@@ -23,6 +23,9 @@ from .corpus import SIDES, SPLITS
 from .progress import TrainingProgress, say
 from .recipe import OWN_TEXT, SYNTHETIC, Recipe
 from .report import table, translations
+
+KNOWN = tuple(name for name in HEADS if name not in UNSUPPORTED)
+"""Output layers that the demo's criterion trains."""
 
 
 def main() -> int:
@@ -56,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--target-lang", default="en", metavar="LANG", help="default: %(default)s")
     add("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="default: %(default)s")
     add("--heads", default="onehot,cascade-digit", metavar="A,B,...",
-        help=f"output layers to compare, of {', '.join(HEAD_OPTIONS)} (default: %(default)s)")
+        help=f"output layers to compare, of {', '.join(KNOWN)} (default: %(default)s)")
     add("--vocab-size", type=int, metavar="N",
         help=f"subword pieces (default: {SYNTHETIC.vocab_size}; {OWN_TEXT.vocab_size} with --src)")
     add("--max-update", type=int, metavar="N",
@@ -73,24 +76,28 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> None:
     options.out = options.out.resolve()
     heads = [head.strip() for head in options.heads.split(",") if head.strip()]
-    unknown = [head for head in heads if head not in HEAD_OPTIONS]
+    unknown = [head for head in heads if head not in KNOWN]
     if unknown or not heads or len(set(heads)) < len(heads):
-        raise CommandError(f"--heads {options.heads!r}: give different names of {', '.join(HEAD_OPTIONS)}")
+        raise CommandError(f"--heads {options.heads!r}: give different names of {', '.join(KNOWN)}")
     if (options.src is None) != (options.tgt is None):
         raise CommandError("give both --src and --tgt, or neither")
     recipe = (SYNTHETIC if options.src is None else OWN_TEXT).adapted(options)
     say("The commands below are run from the repository's folder.")
     _prepare(options, recipe)
+    data = options.out / "data"
+    own = {head: head_options(head, data, recipe.vocab_size) for head in heads}
+    if any(part.endswith(ORDER) for parts in own.values() for part in parts):
+        make_order(data, options.out / "order.log")
     experiments = [
         Experiment(
             name=head,
-            data=options.out / "data",
+            data=data,
             folder=options.out / head,
-            train_options=(*HEAD_OPTIONS[head], *recipe.train_options()),
+            train_options=(*parts, *recipe.train_options()),
             seed=options.seed,
             threads=options.threads,
         )
-        for head in heads
+        for head, parts in own.items()
     ]
     rows = _run_together(experiments, recipe.max_update)
     print(f"\n{table(rows)}")
