@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 from pathlib import Path
 
-from .results import columns, markdown_table, read_rows, signatures
+from .results import columns, markdown_table, read_rows, signatures, write_whole
 
 _INTRODUCTION = """Multi30k de-en with a small model (2 + 2 layers of 192) and short trainings (1,400 updates
 with linear decay, three passes), as `python -m benchmarks.levers` runs them; likelihood of val, BLEU and
@@ -16,10 +15,7 @@ nothing. What was tried and left out used options that are gone again."""
 
 def write_report(results: Path) -> None:
     """The .md file beside the .jsonl file."""
-    target = results.with_suffix(".md")
-    partial = target.with_name(f".{target.name}.part")
-    partial.write_text(_report(results), encoding="utf-8")
-    os.replace(partial, target)
+    write_whole(results.with_suffix(".md"), _report(results))
 
 
 def _report(results: Path) -> str:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .results import Column, Row, columns, markdown_table, own_parameters, read_rows, score_at, signatures
+from .results import (
+    Column,
+    Row,
+    columns,
+    markdown_table,
+    own_parameters,
+    read_rows,
+    score_at,
+    signatures,
+    write_whole,
+)
 from .significance import BASELINE
 from .translation_plot import write_plot
 
@@ -33,10 +42,8 @@ def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
         json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         for file in (tests_file(results), step_times_file(results))
     )
-    target, plot = results.with_suffix(".md"), results.with_suffix(".png")
-    partial = target.with_name(f".{target.name}.part")
-    partial.write_text(report(rows, tests, times, title, preparation, plot.name), encoding="utf-8")
-    os.replace(partial, target)
+    plot = results.with_suffix(".png")
+    write_whole(results.with_suffix(".md"), report(rows, tests, times, title, preparation, plot.name))
     write_plot(plot, means(rows), times, f"{title}, German to English")
 
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from scipy import sparse
 
 from .process import ROOT, CommandError, shown
-from .results import Column, Row, append_row, markdown_table, read_rows
+from .results import Column, Row, append_row, markdown_table, read_rows, write_whole
 from .runner import processor_name
 
 LABELS = (10_000, 100_000, 1_000_000, 3_000_000)
@@ -153,8 +153,8 @@ def _report(results: Path) -> None:
         axis.legend(fontsize="small")
     figure.savefig(results.with_suffix(".png"), dpi=110)
     some = rows[-1]
-    partial = results.with_name(f".{results.stem}.md.part")
-    partial.write_text(
+    write_whole(
+        results.with_suffix(".md"),
         f"""# Memory as the label space grows
 
 {markdown_table(rows, COLUMNS)}
@@ -169,9 +169,7 @@ its data, on {some["processor"]}, {some["threads"]} thread(s).
 {some["command"]}
 ```
 """,
-        encoding="utf-8",
     )
-    os.replace(partial, results.with_suffix(".md"))
 
 
 if __name__ == "__main__":

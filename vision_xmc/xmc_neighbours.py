@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,11 @@ def _remember(given: dict[str, Any]) -> None:
 
 
 def _replace(folder: Path, memory: Neighbours) -> None:
-    partial = folder.with_name(f".{NEIGHBOURS}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    memory.save(partial)
+    unfinished = folder.with_name(f".{NEIGHBOURS}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    memory.save(unfinished)
     shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    unfinished.replace(folder)
 
 
 def _data(given: dict[str, Any], model: XmcModel) -> tuple[XmcData, Path]:
@@ -119,12 +120,9 @@ def _memory(model: XmcModel, train: Split, cache: Path, voting: Voting, characte
     if not isinstance(preparation, RowPreparation):
         texts = train.documents
         assert isinstance(texts, list)
-        preparation = TermPreparation(
-            *(
-                TermWeights.fitted(texts, EncoderOptions.min_documents, cache, length)
-                for length in ([0, characters] if characters else [0])
-            )
-        )
+        fitted = partial(TermWeights.fitted, texts, EncoderOptions.min_documents, cache)
+        words = preparation.kinds if isinstance(preparation, TermPreparation) else (fitted(),)
+        preparation = TermPreparation(*words, *([fitted(characters)] if characters else []))
     rows: sparse.csr_array = preparation.inputs(train.documents, cache).rows
     return Neighbours(preparation, rows, train.sets, len(model.labels), voting)
 

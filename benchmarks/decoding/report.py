@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..plots import save, subplots
-from ..results import markdown_table
+from ..results import markdown_table, write_whole
 from .models import BASELINE, OUTPUT_LAYERS
 
 Row = dict[str, Any]
@@ -20,9 +19,7 @@ def write_report(results: Path, rows: Sequence[Row], command: str) -> None:
     if not rows:
         return
     text = "\n".join([*_preamble(rows[0], command), "", table(rows), "", f"![plot]({results.stem}.png)", ""])
-    partial = results.with_name(f".{results.stem}.md.part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, results.with_suffix(".md"))
+    write_whole(results.with_suffix(".md"), text)
     plot(rows, results.with_suffix(".png"))
 
 
