@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -23,6 +22,8 @@ from torch import nn
 from mhe_nmt.margin import ArcFace
 from vision_xmc.models.block_sampler import BlockSampler
 from vision_xmc.models.class_shards import ClassShards
+
+from .peak_memory import peak_bytes
 
 FLOAT = 4
 SMALL = 1000
@@ -158,9 +159,9 @@ def growth(build: Callable[[], nn.Module], features: torch.Tensor, labels: torch
     """
     # What a first training loads and allocates for good is no part of the classifier.
     _train(ClassShards(features.size(1), SMALL, ArcFace()), features, labels % SMALL)
-    before = _most()
+    before = peak_bytes()
     _train(build(), features, labels)
-    return _most() - before
+    return peak_bytes() - before
 
 
 def new_optimizer(head: nn.Module) -> torch.optim.Optimizer:
@@ -176,13 +177,6 @@ def _train(head: nn.Module, features: torch.Tensor, labels: torch.Tensor) -> Non
         del found
         optimizer.step()
         optimizer.zero_grad()
-
-
-def _most() -> int:
-    """The most memory that this process has had so far, in bytes."""
-    # Not getrusage, in which a process begins with the peak of the one that started it.
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ _HEADS: dict[str, str] = {
 
 HEADS = tuple(_HEADS)
 
+EQUAL_TIME = "-equal-time"
+"""Ends the names of trainings that have as many updates as fit into the full softmax's processor time."""
+
 UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing", "--autocast-bf16")}
 """Options that an output layer's criterion does not have."""
 

@@ -56,6 +56,11 @@ def own_parameters(row: Row) -> str:
     return f"{own} + {shared:,} shared" if shared else own
 
 
+def updates(row: Row) -> str:
+    """How many the training had, by its command."""
+    return f"{int(row['commands'][0].split('--max-update ')[1].split()[0]):,}"
+
+
 def columns(length_penalties: Sequence[float]) -> list[Column]:
     """The columns of the table, with BLEU for each length penalty."""
     first = length_penalties[0]

@@ -2,7 +2,8 @@
 
 CORPUS is one of benchmarks.translation's, which must have prepared it. All models are built in one process
 and take turns, batch by batch, so that whatever else the machine does falls on all of them alike; a step is
-forward, backward and Adam. Everything is in float32, which the criterions of all peers know.
+forward, backward and Adam. Everything is in float32, which the criterions of all peers know, or with
+`--autocast-bf16` as benchmarks.translation trains.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .process import USER_DIR
 from .results import markdown_table
 from .runner import write_json
 from .significance import BASELINE
-from .translation import CORPORA, train_options
+from .translation import CORPORA, results_of, train_options
 from .translation_report import step_times_file
 
 
@@ -38,14 +39,16 @@ def main() -> None:
     add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
     add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
     add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    add("--autocast-bf16", action="store_true", help="output layers whose criterions know it only")
     add("--results", type=Path, default=None, metavar="FILE",
-        help="default: docs/results/CORPUS-step-time.json")
+        help="default: docs/results/CORPUS-step-time.json, or -step-time-bf16.json")
     # fmt: on
     options = parser.parse_args()
     options.data = options.data or Path(f"data/{options.corpus}.de-en")
     torch.set_num_threads(options.threads)
     rows = measure(options)
-    write_json(options.results or step_times_file(Path(f"docs/results/{options.corpus}.jsonl")), rows)
+    results = step_times_file(results_of(options.corpus), bf16=options.autocast_bf16)
+    write_json(options.results or results, rows)
     print(table(rows))
 
 
@@ -66,11 +69,12 @@ class _Trainer:
         from fairseq import tasks
 
         flags = train_options(CORPORA[options.corpus], name, options.data.resolve(), updates=1000)
-        in_float32 = [flag for flag in flags if flag != "--autocast-bf16"]
-        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *in_float32]
+        flags = tuple(flag for flag in flags if options.autocast_bf16 or flag != "--autocast-bf16")
+        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
+        self.bf16 = options.autocast_bf16
         self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
         self.model = self.task.build_model(args).train()
@@ -95,7 +99,9 @@ class _Trainer:
             features, _ = self.model(**batch["net_input"], features_only=True)
         features.requires_grad_()
         started = time.process_time()
-        self._output_loss(features, batch["target"]).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss = self._output_loss(features, batch["target"])
+        loss.backward()
         self.heads.append(time.process_time() - started)
         gradients = (parameter.grad for parameter in self.model.parameters())
         self.trained.append(sum(int(grad.count_nonzero()) for grad in gradients if grad is not None))

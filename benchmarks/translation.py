@@ -9,17 +9,18 @@ resumed.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
-from .process import run_logged, shown
+from .heads import EQUAL_TIME, HEADS, ORDER, UNSUPPORTED, head_options, make_order
+from .process import CommandError, run_logged, shown
 from .results import read_rows
 from .runner import Experiment, write_json
-from .significance import folder_name, paired_tests
+from .significance import BASELINE, folder_name, paired_tests
 from .sweep import guarded, sweep
-from .translation_report import tests_file, write_report
+from .translation_report import step_times_file, tests_file, write_report
 
 LENGTH_PENALTIES = (1.0, 1.6)
 
@@ -112,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS,
         help=f"some of {', '.join(HEADS)} (default: all)")
     add("--updates", type=int, default=None, metavar="N", help="default: the corpus's")
+    add("--equal-time", action="store_true",
+        help="as many updates as fit into the tied full softmax's processor time, by the step times that "
+        "`python -m benchmarks.step_time CORPUS --autocast-bf16` measured")
     add("--seeds", type=int, nargs="+", default=[1], metavar="N", help="default: 1")
     add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of each (default: %(default)s)")
@@ -128,17 +132,21 @@ def _benchmark(options: argparse.Namespace) -> None:
     corpus = CORPORA[options.corpus]
     data = (options.prepared or Path(f"data/{options.corpus}.de-en")).resolve()
     runs = (options.runs or Path(f"runs/{options.corpus}")).resolve()
-    results = options.results or Path(f"docs/results/{options.corpus}.jsonl")
+    results = options.results or results_of(options.corpus)
     prepare = prepare_command(corpus, options.data_folder.resolve(), data)
     print(f"$ {shown(prepare)}", flush=True)
     run_logged(prepare, runs / "prepare.log", threads=options.threads)
     make_order(data, runs / "order.log")
+    updates = dict.fromkeys(options.only, options.updates or corpus.updates)
+    if options.equal_time:
+        updates = equal_time_updates(updates, step_times_file(results_of(options.corpus), bf16=True))
+    suffix = EQUAL_TIME if options.equal_time else ""
     experiments = [
         Experiment(
-            name=name,
+            name=name + suffix,
             data=data,
-            folder=runs / folder_name(name, seed),
-            train_options=train_options(corpus, name, data, options.updates or corpus.updates),
+            folder=runs / folder_name(name + suffix, seed),
+            train_options=train_options(corpus, name, data, updates[name]),
             length_penalties=LENGTH_PENALTIES,
             seed=seed,
             threads=options.threads,
@@ -155,6 +163,26 @@ def _benchmark(options: argparse.Namespace) -> None:
     sweep([({}, e) for e in experiments], results, key=("name", "seed"), jobs=options.jobs, after_each=write)
     write_json(tests_file(results), paired_tests(read_rows(results), runs, data))
     write()
+
+
+def results_of(corpus: str) -> Path:
+    """Where a corpus's rows are kept unless told."""
+    return Path(f"docs/results/{corpus}.jsonl")
+
+
+def equal_time_updates(updates: dict[str, int], times: Path) -> dict[str, int]:
+    """More updates for output layers whose steps are shorter than the tied full softmax's."""
+    if not times.exists():
+        raise CommandError(
+            f"{times}: no such file; --equal-time needs what "
+            "`python -m benchmarks.step_time CORPUS --autocast-bf16` measures"
+        )
+    steps = {row["name"]: row["step_ms"] for row in json.loads(times.read_text(encoding="utf-8"))}
+    if unmeasured := [name for name in updates if name not in steps]:
+        raise CommandError(
+            f"{times} has no step time of {', '.join(unmeasured)}; measure it, or leave it out"
+        )
+    return {name: int(number * steps[BASELINE] / steps[name]) for name, number in updates.items()}
 
 
 def prepare_command(corpus: Corpus, source: Path, destination: Path) -> list[str]:

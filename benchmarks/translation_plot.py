@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .heads import EQUAL_TIME
 from .plots import save, subplots
 from .results import Row
 
@@ -28,8 +29,9 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
         }  # fmt: skip
         parameters = row["output_layer_parameters"] + row["output_layer_shared_parameters"]
         left.errorbar([parameters], [score["bleu"]], yerr=score["bleu_spread"], **style)
-        if row["name"] in milliseconds:
-            right.errorbar([milliseconds[row["name"]]], [score["bleu"]], yerr=score["bleu_spread"], **style)
+        layer = row["name"].removesuffix(EQUAL_TIME)
+        if layer in milliseconds:
+            right.errorbar([milliseconds[layer]], [score["bleu"]], yerr=score["bleu_spread"], **style)
     left.set(
         xlabel="parameters of the output layer (hollow: the embedding's)", ylabel="BLEU, mean over seeds"
     )

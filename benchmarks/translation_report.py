@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .heads import EQUAL_TIME
 from .results import (
     Column,
     Row,
@@ -16,6 +17,7 @@ from .results import (
     read_rows,
     score_at,
     signatures,
+    updates,
     write_whole,
 )
 from .significance import BASELINE
@@ -30,9 +32,9 @@ def tests_file(results: Path) -> Path:
     return results.with_name(f"{results.stem}-paired.json")
 
 
-def step_times_file(results: Path) -> Path:
+def step_times_file(results: Path, bf16: bool = False) -> Path:
     """Where benchmarks.step_time keeps its figures for a results file."""
-    return results.with_name(f"{results.stem}-step-time.json")
+    return results.with_name(f"{results.stem}-step-time{'-bf16' if bf16 else ''}.json")
 
 
 def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
@@ -78,6 +80,9 @@ the same batches in one process: milliseconds of processor time in float32, one 
 and for the output layer's forward and backward passes alone. "Trained a step" are the output layer's
 parameters, shared ones included, that get a gradient other than zero from one batch's loss, mean over
 batches.
+
+Rows that end in "{EQUAL_TIME}" have as many updates as fit into the processor time of the full softmax's
+training, by the step times that `python -m benchmarks.step_time --autocast-bf16` found.
 
 ![BLEU against parameters and time]({plot})
 
@@ -152,6 +157,7 @@ def mean_columns(penalties: Sequence[float]) -> list[Column]:
     return [
         ("output layer", lambda row: row["name"]),
         ("its parameters", own_parameters),
+        ("updates", updates),
         ("seeds", lambda row: str(row["seeds"])),
         plain[2],
         *((f"BLEU, lenpen {penalty:g}", bleu(penalty)) for penalty in penalties),
@@ -164,7 +170,11 @@ def step_time_columns(rows: Sequence[Row]) -> list[Column]:
     times = {row["name"]: row for row in rows}
 
     def figure(key: str, style: str) -> Callable[[Row], str]:
-        return lambda row: format(times[row["name"]][key], style) if row["name"] in times else "–"
+        def cell(row: Row) -> str:
+            measured = times.get(row["name"].removesuffix(EQUAL_TIME))
+            return format(measured[key], style) if measured else "–"
+
+        return cell
 
     if not times:
         return []

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from .peak_memory import peak_bytes
 from .process import ROOT, CommandError, shown
 from .results import Column, Row, append_row, markdown_table, read_rows, write_whole
 from .runner import processor_name
@@ -104,19 +106,20 @@ def _measured(options: argparse.Namespace, head: str, labels: int) -> Row:
             command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        peak = 0
+        while child.poll() is None:
+            # It only grows, so what may be missed is the growth of the last twentieth of a second.
+            peak = max(peak, peak_bytes(child.pid))
+            time.sleep(0.05)
     if child.returncode:
         raise CommandError(f"the training failed (log: {shown([str(output / 'log.txt')])})")
     result = json.loads((output / "result.json").read_text(encoding="utf-8"))
-    for name in ("last.pt",):
-        (output / name).unlink()
+    (output / "last.pt").unlink()
     return {
         "name": head,
         "seed": labels,
         "labels": labels,
-        # Linux gives kibibytes.
-        "peak_bytes": usage.ru_maxrss * 1024,
+        "peak_bytes": peak,
         "parameters": result["parameters"],
         "seconds": result["train_seconds"] / result["updates"],
         "batch_size": options.batch_size,

@@ -10,9 +10,9 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from benchmarks.heads import HEADS, UNSUPPORTED, head_options
-from benchmarks.process import ROOT
+from benchmarks.process import ROOT, CommandError
 from benchmarks.significance import BASELINE, folder_name, paired_tests
-from benchmarks.translation import CORPORA, DEFAULTS, train_options
+from benchmarks.translation import CORPORA, DEFAULTS, equal_time_updates, train_options
 from benchmarks.translation_report import report, write_report
 
 ROW = {
@@ -37,7 +37,7 @@ ROW = {
         for lenpen in (1.0, 1.6)
     ],
     "versions": {"torch": "2"},
-    "commands": ["fairseq-train x", "fairseq-generate x"],
+    "commands": ["fairseq-train x --max-update 2600 --seed 1", "fairseq-generate x"],
 }
 
 
@@ -52,6 +52,20 @@ def test_trainings_differ_in_the_output_layer_only(corpus, name):
     assert set(DEFAULTS) - set(UNSUPPORTED.get(name, ())) <= set(options)
     assert all(options.count(option) == 1 for option in DEFAULTS if option in options)
     assert options[options.index("--max-update") + 1] == options[options.index("--total-num-update") + 1]
+
+
+def test_equal_time_gives_more_updates_to_shorter_steps(tmp_path):
+    times = tmp_path / "times.json"
+    steps = {BASELINE: 800.0, "sampling-tied": 500.0}
+    times.write_text(json.dumps([{"name": name, "step_ms": ms} for name, ms in steps.items()]))
+    assert equal_time_updates({"sampling-tied": 1000, BASELINE: 1000}, times) == {
+        "sampling-tied": 1600,
+        BASELINE: 1000,
+    }
+    with pytest.raises(CommandError, match="no step time of product;"):
+        equal_time_updates({"product": 1000}, times)
+    with pytest.raises(CommandError, match=r"none\.json: no such file.*step_time"):
+        equal_time_updates({"product": 1000}, tmp_path / "none.json")
 
 
 def test_options_of_a_corpus_overrule_the_defaults():
@@ -75,12 +89,13 @@ def test_report_has_the_tables_and_the_commands():
     text = report(rows, tests, times, "Multi30k", ["python -m data_prep prepare x"], "m.png")
     assert "](m.png)" in text
     assert (
-        "| product | 130,000 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 46,003 | 616 | 7.8 |" in text
+        "| product | 130,000 | 2,600 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 46,003 | 616 | 7.8 |"
+        in text
     )
-    assert "| onehot | 130,000 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – | – |" in text
+    assert "| onehot | 130,000 | 2,600 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – | – |" in text
     assert "| product | 1 | -0.50 | 0.040 | +0.25 | 0.500 |" in text
     assert "| 2 | product | 130,000 | 3.100 | 39.00 | 39.00 | 57.00 | 700 |" in text
-    assert "# product, seed 2\nfairseq-train x\nfairseq-generate x\n" in text
+    assert "# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in text
     assert "python -m data_prep prepare x" in text
     assert "a processor, 1 thread" in text
 
