@@ -23,6 +23,8 @@ from vision_xmc.xmc_model import XmcModel, load_model
 from vision_xmc.xmc_options import EncoderOptions, XmcOptions
 from vision_xmc.xmc_setup import load_data
 
+from .xmc_step import measured
+
 K = 5
 
 
@@ -105,10 +107,16 @@ def _ours(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
         _, labels = averaged(models, documents, K, 64)
         preparing *= 2
     seconds = time.monotonic() - began - preparing
+    run = Path(given["models"][0]) / "options.json"
+    steps = {}
+    if len(models) == 1 and run.exists():
+        batch = json.loads(run.read_text(encoding="utf-8"))["batch_size"]
+        steps = {"update": measured(models[0], data.train, batch), "one": measured(models[0], data.train, 1)}
     return {
         **_scores(labels, data, given),
         "milliseconds": 1000 * seconds / len(labels),
         "bytes": sum(_bytes(model) for model in models),
+        **steps,
     }
 
 
