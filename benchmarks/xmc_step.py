@@ -22,7 +22,7 @@ def measured(model: XmcModel, train: Split, batch_size: int, batches: int = 20) 
         batches: how many updates.
 
     Returns:
-        ``parameters``: how many get a gradient other than zero, mean; ``milliseconds``: processor time of the
+        ``parameters``: how many are in rows with a gradient, mean; ``milliseconds``: processor time of the
         forward and backward passes, median.
     """
     random = np.random.default_rng(1)
@@ -47,6 +47,10 @@ def measured(model: XmcModel, train: Split, batch_size: int, batches: int = 20) 
 
 
 def _with_gradient(gradient: Tensor | None) -> int:
+    """Numbers in rows that are not 0; single zeros in a row, of features that are 0, count as trained."""
     if gradient is None:
         return 0
-    return int((gradient.coalesce().values() if gradient.is_sparse else gradient).count_nonzero())
+    rows = (gradient.coalesce().values() if gradient.is_sparse else gradient).flatten(
+        1 if gradient.dim() > 1 else 0
+    )
+    return int(rows.any(-1).sum()) * rows.size(-1) if rows.dim() > 1 else int(rows.count_nonzero())
