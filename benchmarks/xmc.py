@@ -32,7 +32,9 @@ from .trainings import (
 )
 
 BOW = "--encoder bow --bow-features 512"
-MINILM = "--encoder minilm --max-len 128 --batch-size 32"
+MINILM = (
+    "--encoder minilm --max-len 64 --batch-size 32 --lr 0.005 --encoder-lr 0.0001 --precision bf16 --epochs 8"
+)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,20 @@ COMPARISONS = {
             "bag of words, MHC": f"{BOW} --sparse-labels",
             "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
             "neighbours alone": "neighbours bag of words, MHC --weight 1",
+        },
+    ),
+    # As much as a processor can fine-tune a transformer on.
+    "tibkat-part": Comparison(
+        "TIBKAT: 3,000 of its training documents",
+        "--documents 3000 --valid-size 300",
+        {
+            "Parabel": "omikuji parabel",
+            "Bonsai": "omikuji bonsai",
+            "bag of words, MHC": f"{BOW} --term-dropout 0.4",
+            "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
             "MiniLM, one-vs-all": f"{MINILM} --num-groups 0",
             "MiniLM, MHC": MINILM,
+            "MiniLM, MHC, with neighbours": "neighbours MiniLM, MHC",
         },
     ),
 }
