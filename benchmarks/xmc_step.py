@@ -50,7 +50,6 @@ def _with_gradient(gradient: Tensor | None) -> int:
     """Numbers in rows that are not 0; single zeros in a row, of features that are 0, count as trained."""
     if gradient is None:
         return 0
-    rows = (gradient.coalesce().values() if gradient.is_sparse else gradient).flatten(
-        1 if gradient.dim() > 1 else 0
-    )
-    return int(rows.any(-1).sum()) * rows.size(-1) if rows.dim() > 1 else int(rows.count_nonzero())
+    values = gradient.coalesce().values() if gradient.is_sparse else gradient
+    rows = values.reshape(len(values), -1)
+    return int(rows.any(-1).sum()) * rows.size(-1)
