@@ -178,7 +178,7 @@ def equal_time_updates(updates: dict[str, int], times: Path) -> dict[str, int]:
             "`python -m benchmarks.step_time CORPUS --autocast-bf16` measures"
         )
     steps = {row["name"]: row["step_ms"] for row in json.loads(times.read_text(encoding="utf-8"))}
-    if unmeasured := [name for name in updates if name not in steps]:
+    if unmeasured := [name for name in (BASELINE, *updates) if name not in steps]:
         raise CommandError(
             f"{times} has no step time of {', '.join(unmeasured)}; measure it, or leave it out"
         )

@@ -72,7 +72,7 @@ COMPARISONS = {
             "Bonsai": "omikuji bonsai",
             "bag of words, one-vs-all": f"{BOW} --num-groups 0",
             "bag of words, MHC": f"{BOW} --sparse-labels",
-            # In less time than one-vs-all takes for ten.
+            # More updates, for its updates are shorter.
             "bag of words, MHC, 18 epochs": f"{BOW} --sparse-labels --epochs 18",
             "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
             "bag of words, MHC, 18 epochs, with neighbours": "neighbours bag of words, MHC, 18 epochs",

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from scipy import sparse
 
 from .peak_memory import peak_bytes
+from .plots import save, subplots
 from .process import ROOT, CommandError, shown
 from .results import Column, Row, append_row, markdown_table, read_rows, write_whole
 from .runner import processor_name
+from .trainings import folder_of
 
 LABELS = (10_000, 100_000, 1_000_000, 3_000_000)
 TERMS = 20_000
@@ -90,7 +90,7 @@ def _measured(options: argparse.Namespace, head: str, labels: int) -> Row:
     data = (options.runs / f"labels-{labels}").resolve()
     if not data.with_name(f"{data.name}.Y.npz").exists():
         generate(data, labels)
-    output = data.with_name(f"{data.name}-{head.replace(',', '').replace(' ', '-')}")
+    output = data.with_name(f"{data.name}-{folder_of(head)}")
     command = [
         sys.executable, "-m", "vision_xmc.xmc", "--dataset", str(data), "--valid-size", "0", "--test-size",
         "64", "--label-order", "given", "--bow-features", str(options.features), "--batch-size",
@@ -141,10 +141,9 @@ COLUMNS: list[Column] = [
 
 def _report(results: Path) -> None:
     rows = sorted(read_rows(results), key=lambda row: (list(HEADS).index(row["name"]), row["labels"]))
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = (("largest resident set (GiB)", "peak_bytes", 2**30), ("an update (s)", "seconds", 1))
-    for axis, (title, key, unit) in zip(figure.subplots(1, 2), panels, strict=True):
+    figure, (axes,) = subplots(1, 2, width=4.5, height=3.6)
+    for axis, (title, key, unit) in zip(axes, panels, strict=True):
         for head in HEADS:
             points = [row for row in rows if row["name"] == head]
             if points:
@@ -154,7 +153,7 @@ def _report(results: Path) -> None:
         axis.set_title(title)
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
-    figure.savefig(results.with_suffix(".png"), dpi=110)
+    save(figure, results.with_suffix(".png"))
     some = rows[-1]
     write_whole(
         results.with_suffix(".md"),
