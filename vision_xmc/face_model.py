@@ -75,6 +75,7 @@ def build_face_model(
             margin,
             sampler=_sampler(classifier, classes),
             log_q=classifier.log_q is not False,
+            initial_norm=classifier.initial_norm,
             seed=seed,
         )
     except ValueError as error:

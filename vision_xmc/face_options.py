@@ -102,6 +102,8 @@ class ClassifierOptions:
     margin_size: float | None = option(None, "of the margin (default: 0.5 for arcface, 0.35 for cosface)",
         metavar="M")
     scale: float = option(64.0, "of the cosines", metavar="S")
+    initial_norm: float = option(1.0, "length of the class weights at the start; updates turn short ones "
+        "more", metavar="N")
     head: Literal["full", "sampling"] = option("full", "train against all classes, or against drawn blocks "
         "of classes (MHS)")
     radices: tuple[int, ...] | None = option(None, "sampling: number of blocks, and sizes of further digits; "
@@ -116,6 +118,10 @@ class ClassifierOptions:
     # fmt: on
 
     def __post_init__(self) -> None:
+        require(
+            0 < self.initial_norm < float("inf"),
+            f"--initial-norm must be a number above 0, got {self.initial_norm:g}",
+        )
         if self.head == "full":
             for name in ("radices", "sample_fraction", "log_q", "label_order"):
                 shown = name.replace("_", "-")

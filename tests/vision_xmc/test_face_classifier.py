@@ -180,8 +180,9 @@ def test_initial_rows_do_not_depend_on_which_are_asked_for(start: int, count: in
 
 
 def test_initial_rows_are_normal() -> None:
-    rows = initial_rows(0, 4 * CHUNK, 8, seed=1)
-    assert float(rows.std()) == pytest.approx(0.01, rel=0.02)
+    rows = initial_rows(0, 4 * CHUNK, 8, seed=1, norm=3.0)
+    assert float(rows.square().sum(1).mean()) == pytest.approx(9.0, rel=0.04)
+    assert float(rows.mean()) == pytest.approx(0.0, abs=0.02)
     assert len(rows.unique(dim=0)) == len(rows)
     assert not torch.equal(rows, initial_rows(0, 4 * CHUNK, 8, seed=2))
 

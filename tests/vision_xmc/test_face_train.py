@@ -213,6 +213,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "arch": (["--arch", "resnet50"], "--arch resnet50: there is no backbone 'resnet50'; there are "),
     "margin": (["--margin-size", 1.5], "--margin arcface: margin must be at least 0 and below 1, got 1.5"),
     "scale": (["--scale", -1], "scale must be above 0, got -1"),
+    "initial norm": (["--initial-norm", 0], "--initial-norm must be a number above 0, got 0"),
     "held out": (["--validation-identities", 29], "must be at least 2 and leave 2 of 30 people"),
     "names": (["--leave-out", "/none"], "--leave-out /none: no such file; it must hold one name a line"),
     "sizes": (["--image-size", 8], "--image-size must be at least 16, got 8"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,8 @@ class ClassShards(nn.Module):
         margin: on the cosines to true classes.
         sampler: of classes; ``None`` to train against all.
         log_q: see above.
+        initial_norm: length of the rows at the start, about. Only their directions count, and a step of SGD
+            turns a row by an angle that goes with ``1 / length²``.
         seed: of the initial weights, which do not depend on the number of processes.
 
     Shape:
@@ -73,6 +76,7 @@ class ClassShards(nn.Module):
         *,
         sampler: BlockSampler | None = None,
         log_q: bool = True,
+        initial_norm: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -81,7 +85,7 @@ class ClassShards(nn.Module):
         self.classes, self.margin, self.log_q = classes, margin, log_q
         self.sampler = None if sampler is None or sampler.takes_all else sampler
         self.start, self.end = own_rows(classes, *world())
-        self.weight = nn.Parameter(initial_rows(self.start, self.end, embedding, seed))
+        self.weight = nn.Parameter(initial_rows(self.start, self.end, embedding, seed, initial_norm))
 
     def forward(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> ClassifierOutput:
         """Losses of this process's examples; all processes call it together.
@@ -137,17 +141,17 @@ class ClassShards(nn.Module):
         return f"classes={self.classes}, own={self.start}…{self.end - 1}, log_q={self.log_q}"
 
 
-def initial_rows(start: int, end: int, width: int, seed: int) -> Tensor:
+def initial_rows(start: int, end: int, width: int, seed: int, norm: float = 1.0) -> Tensor:
     """Rows ``start … end - 1`` of a random matrix that is never there as a whole: ``(end - start, width)``.
 
-    Normal with deviation 0.01. Chunks of rows have generators of their own, so that a row does not depend on
-    which others are asked for.
+    Normal, with ``norm`` squared as the mean of the rows' squared lengths. Chunks of rows have generators of
+    their own, so that a row does not depend on which others are asked for.
     """
     rows = torch.empty(end - start, width)
     for chunk in range(start // CHUNK, -(-end // CHUNK)):
         # Not torch's generator: it takes 32 bits of a seed, too few to tell so many chunks and seeds apart.
         drawn = np.random.default_rng((seed, chunk)).standard_normal((CHUNK, width), dtype=np.float32)
-        values = torch.from_numpy(drawn).mul_(0.01)
+        values = torch.from_numpy(drawn).mul_(norm / math.sqrt(width))
         first, last = max(start, chunk * CHUNK), min(end, (chunk + 1) * CHUNK)
         rows[first - start : last - start] = values[first - chunk * CHUNK : last - chunk * CHUNK]
     return rows
