@@ -184,8 +184,8 @@ def _percent(key: str) -> Callable[[Row], str]:
     return lambda row: f"{100 * row[key]:.2f}"
 
 
-def _step(kind: str, name: str, style: str) -> Callable[[Row], str]:
-    return lambda row: format(row[kind][name], style) if kind in row else "–"
+def _trained(kind: str) -> Callable[[Row], str]:
+    return lambda row: f"{row['trained'][kind]:,}" if "trained" in row else "–"
 
 
 COLUMNS: list[Column] = [
@@ -193,9 +193,8 @@ COLUMNS: list[Column] = [
     *((name, _percent(name)) for name in ("P@1", "P@3", "P@5", "nDCG@5", "PSP@1", "PSP@5")),
     ("training", lambda row: f"{row['train_seconds'] / 60:.1f} min" if "train_seconds" in row else "–"),
     ("output layer", lambda row: f"{row['head_parameters']:,}" if "head_parameters" in row else "–"),
-    ("trained an update", _step("update", "parameters", ",")),
-    ("for one document", _step("one", "parameters", ",")),
-    ("passes", _step("update", "milliseconds", ".0f")),
+    ("trained an update", _trained("update")),
+    ("for one document", _trained("one")),
     ("size", lambda row: f"{row['bytes'] / 2**20:,.0f} MiB"),
     ("prediction", lambda row: f"{row['milliseconds']:.2f} ms"),
 ]
@@ -214,10 +213,8 @@ def report(name: str, rows: list[Row]) -> str:
 {rows[-1]["documents"]:,} test documents, looked at once. Our models were trained on the training part less
 a held-out part of it, whose P@1 chose the epoch; omikuji's on the whole of it, for it has nothing to
 choose. "Output layer" are its parameters, "trained" those with a gradient from an update's documents, or
-from one, and "passes" the milliseconds of processor time of its forward and backward pass in an update,
-one thread, after the training. "Size" is that of the saved model, "prediction" the time a document takes to
-its five best labels, from prepared inputs in batches; both without the text's preparation, which is the same
-for all bags of words.
+from one. "Size" is that of the saved model, "prediction" the time a document takes to its five best labels,
+from prepared inputs in batches; both without the text's preparation, which is the same for all bags of words.
 
 {measured_with(rows)}
 

@@ -23,7 +23,7 @@ from vision_xmc.xmc_model import XmcModel, load_model
 from vision_xmc.xmc_options import EncoderOptions, XmcOptions
 from vision_xmc.xmc_setup import load_data
 
-from .xmc_step import measured
+from .xmc_step import trained_parameters
 
 K = 5
 
@@ -111,7 +111,12 @@ def _ours(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
     steps = {}
     if len(models) == 1 and run.exists():
         batch = json.loads(run.read_text(encoding="utf-8"))["batch_size"]
-        steps = {"update": measured(models[0], data.train, batch), "one": measured(models[0], data.train, 1)}
+        steps = {
+            "trained": {
+                "update": trained_parameters(models[0], data.train, batch),
+                "one": trained_parameters(models[0], data.train, 1),
+            }
+        }
     return {
         **_scores(labels, data, given),
         "milliseconds": 1000 * seconds / len(labels),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 from image_commands import strings
 from xmc_corpus import write_corpus
 
 from benchmarks.xmc import COMPARISONS, Comparison, main, report
 from benchmarks.xmc_memory import generate
+from benchmarks.xmc_pairs import difference
+from benchmarks.xmc_pairs import main as pairs
 from benchmarks.xmc_worker import main as measure
 from vision_xmc.data.xmc_splits import load_parts
 from vision_xmc.loop_options import LoopOptions
 from vision_xmc.options import build
 from vision_xmc.xmc import _parser
+from vision_xmc.xmc import main as train
 from vision_xmc.xmc_options import EncoderOptions, LabelHeadOptions, XmcOptions
 
 
@@ -58,10 +63,7 @@ def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFi
         assert row["documents"] == 60
         assert 0.2 < row["P@1"] <= 1
         assert row["bytes"] > 1000
-    for trained in (rows[1]["update"], rows[1]["one"]):
-        assert 0 < trained["parameters"] <= rows[1]["head_parameters"]
-        assert trained["milliseconds"] > 0
-    assert rows[1]["one"]["parameters"] <= rows[1]["update"]["parameters"]
+    assert 0 < rows[1]["trained"]["one"] <= rows[1]["trained"]["update"] <= rows[1]["head_parameters"]
     text = results.with_suffix(".md").read_text(encoding="utf-8")
     assert f"| Parabel | {100 * rows[0]['P@1']:.2f} |" in text
     assert text == report("tibkat", rows)
@@ -70,6 +72,41 @@ def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFi
     of_data = ["--dataset", corpus, "--documents", 300, "--cache-dir", runs / "cache", "--result", measured]
     assert measure(strings(["model", run, run, run, *of_data])) == 0
     assert json.loads(measured.read_text())["P@5"] == pytest.approx(rows[1]["P@5"])
+
+
+def test_pairs_of_trainings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, results = write_corpus(tmp_path / "corpus"), tmp_path / "pairs.jsonl"
+    small = ["--encoder", "bow", "--bow-features", 16, "--epochs", 2, "--lr", 0.02, "--batch-size", 32]
+    small += ["--valid-size", 0.1, "--dataset", corpus, "--cache-dir", tmp_path / "cache", "--no-progress"]
+    for name, groups in (("all", 0), ("groups", 6)):
+        assert train(strings([*small, "--num-groups", groups, "--output", tmp_path / name])) == 0
+    assert pairs(strings([tmp_path / "all", tmp_path / "groups", "--results", results])) == 0
+    rows = [json.loads(text) for text in results.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        reported = json.loads((tmp_path / row["name"] / "result.json").read_text())["best"]
+        for part in ("valid", "test"):
+            for k in (1, 3, 5):
+                assert row[part][f"P@{k}"]["value"] == pytest.approx(reported[part][f"P@{k}"])
+        assert row["passes_ms"] > 0
+    assert rows[0]["passes_ratio"] == 1
+    text = results.with_suffix(".md").read_text(encoding="utf-8")
+    assert "| training | held out, P@1 |" in text
+    capsys.readouterr()
+    assert pairs(strings([tmp_path / "all", tmp_path])) == 1
+    assert f"{tmp_path} is not the folder of a training" in capsys.readouterr().err
+    assert train(strings([*small, "--documents", 100, "--output", tmp_path / "part"])) == 0
+    assert pairs(strings([tmp_path / "all", tmp_path / "part"])) == 1
+    assert "the trainings have different --documents: None, 100" in capsys.readouterr().err
+
+
+def test_differences_have_the_error_of_pairs() -> None:
+    hits = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0], [1, 1, 1]], dtype=bool)
+    base = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 0], [1, 1, 1]], dtype=bool)
+    found = difference(hits, base, 3)
+    # In thirds: 2, 2, 1, 3 against 1, 0, 2, 3.
+    assert found["value"] == pytest.approx(8 / 12)
+    assert found["difference"] == pytest.approx(2 / 12)
+    assert found["standard_error"] == pytest.approx(statistics.stdev([1 / 3, 2 / 3, -1 / 3, 0]) / 2)
 
 
 def test_generated_data_name_every_label(tmp_path: Path) -> None:
