@@ -23,9 +23,9 @@ class XmcOptions:
     documents: int | None = option(None, "use the first N training documents only", metavar="N")
     label_names: Path | None = option(None, "names to show for labels: lines that begin with a label and end "
         "with its name, separated by tabs", metavar="FILE", may_change=True)
-    valid_size: float = option(0.02, "share or number of training documents held out to choose the best "
-        "checkpoint, where there is no validation part; 0 trains on all, and then only the last checkpoint "
-        "is kept", metavar="X")
+    valid_size: float | None = option(None, "share or number of training documents held out to choose the "
+        "best checkpoint, where there is no validation part; 0 trains on all, and then only the last "
+        "checkpoint is kept (default: 2%, or 250 documents if that is more, but at most 10%)", metavar="X")
     test_size: float = option(0.2, "likewise for the test part of data sets that have none",
         metavar="X")
     data_seed: int = option(0, "of what is held out", metavar="N")
@@ -38,9 +38,8 @@ class XmcOptions:
     # fmt: on
 
     def __post_init__(self) -> None:
-        for name in ("valid_size", "test_size"):
-            size = getattr(self, name)
-            require(size >= 0, f"--{name.replace('_', '-')} must be at least 0, got {size:g}")
+        for name, size in (("valid", self.valid_size), ("test", self.test_size)):
+            require(size is None or size >= 0, f"--{name}-size must be at least 0, got {size}")
         require(
             self.documents is None or self.documents >= 1,
             f"--documents must be at least 1, got {self.documents}",

@@ -13,7 +13,8 @@ from scipy import sparse
 from xmc_corpus import documents, write_corpus, write_lines
 
 from vision_xmc.data.docstrings import _of_node, docstring_parts
-from vision_xmc.data.xmc_files import Documents
+from vision_xmc.data.label_sets import LabelSets
+from vision_xmc.data.xmc_files import Documents, Part
 from vision_xmc.data.xmc_splits import Split, XmcData, assemble, load_parts
 from vision_xmc.errors import UsageError
 
@@ -21,7 +22,7 @@ WEIGHTS = np.array([[0, 0.5, 0, 2], [0, 0, 0, 0], [1, 0, 0, 0.25], [0, 1, 1, 0]]
 SETS = [["7", "9"], ["9"], ["20"], ["7"]]
 
 
-def load(path: Path, valid: float = 0, test: float = 0, said: list[str] | None = None) -> XmcData:
+def load(path: Path, valid: float | None = 0, test: float = 0, said: list[str] | None = None) -> XmcData:
     return assemble(load_parts(path), valid, test, 0, (said if said is not None else []).append)
 
 
@@ -138,6 +139,15 @@ def test_held_out_parts(tmp_path: Path) -> None:
     assert named(again, again.train) == named(data, data.train)
     with pytest.raises(UsageError, match="--valid-size 3 holds out 3 of 3 documents"):
         load(tmp_path / "small", valid=3, test=1)
+
+
+@pytest.mark.parametrize(("documents", "held_out"), [(2, 1), (9, 1), (300, 30), (4000, 250), (20_000, 400)])
+def test_how_many_are_held_out_by_default(documents: int, held_out: int) -> None:
+    sets = LabelSets.of([[0, 1, 2]] * documents)
+    part = Part(["a text"] * documents, sets, ["a", "b", "c"], "made up")
+    data = assemble({"train": part, "test": part}, None, 0, 0, [].append)
+    assert data.valid is not None
+    assert (len(data.valid), len(data.train)) == (held_out, documents - held_out)
 
 
 def _broken(tmp_path: Path, name: str, content: bytes) -> str:

@@ -110,14 +110,14 @@ def _find(folder: Path, words: Sequence[str]) -> Part | None:
 
 
 def assemble(
-    parts: dict[str, Part], valid_size: float, test_size: float, seed: int, say: Callable[[str], None]
+    parts: dict[str, Part], valid_size: float | None, test_size: float, seed: int, say: Callable[[str], None]
 ) -> XmcData:
     """Numbers the labels, and cuts a validation and, where there is none, a test part off the training part.
 
     Args:
         parts: see :func:`load_parts`.
         valid_size: share (below 1) or number of documents held out where there is no validation part; 0 for
-            none.
+            none, ``None`` for as many as tell epochs apart without being missed in the training.
         test_size: likewise for the test part.
         seed: of what is held out.
         say: gets a sentence for each thing that is odd, such as labels that are in the test part only.
@@ -141,7 +141,7 @@ def assemble(
         if not isinstance(part.documents, list):
             splits[role] = replace(splits[role], documents=_as_wide(part, parts["train"]))
     for role, size in (("test", test_size), ("valid", valid_size)):
-        if role not in splits and size:
+        if role not in splits and size != 0:
             splits["train"], splits[role] = _held_out(splits["train"], size, seed, role)
     if unseen:
         say(
@@ -181,11 +181,15 @@ def _as_wide(part: Part, train: Part) -> sparse.csr_array:
     return matrix
 
 
-def _held_out(split: Split, size: float, seed: int, role: str) -> tuple[Split, Split]:
-    count = round(size * len(split)) if size < 1 else int(size)
+def _held_out(split: Split, size: float | None, seed: int, role: str) -> tuple[Split, Split]:
+    if size is None:
+        count = max(1, min(max(len(split) // 50, 250), len(split) // 10))
+    else:
+        count = round(size * len(split)) if size < 1 else int(size)
     if not 1 <= count < len(split):
+        given = f"{count if size is None else size:g}"
         raise UsageError(
-            f"--{role}-size {size:g} holds out {count:,} of {len(split):,} documents; give another size"
+            f"--{role}-size {given} holds out {count:,} of {len(split):,} documents; give another size"
         )
     order = np.random.default_rng((seed, len(role))).permutation(len(split))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
