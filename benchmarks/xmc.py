@@ -64,6 +64,19 @@ COMPARISONS = {
             "neighbours alone": "neighbours bag of words, MHC --weight 1",
         },
     ),
+    # Any set, as it comes.
+    "bags": Comparison(
+        "Bags of words, all options as they come",
+        "",
+        {
+            "Parabel": "omikuji parabel",
+            "Bonsai": "omikuji bonsai",
+            "one-vs-all": f"{BOW} --num-groups 0",
+            "MHC": BOW,
+            "MHC, with neighbours": "neighbours MHC",
+            "neighbours alone": "neighbours MHC --weight 1",
+        },
+    ),
     "tibkat": Comparison(
         "TIBKAT: subjects of library records",
         "--valid-size 2000 --term-dropout 0.4 --epochs 10",
@@ -117,15 +130,20 @@ def _benchmark(options: argparse.Namespace) -> None:
     names = chosen(options.only, comparison.models, "models")
     if comparison.needs_data and options.dataset is None:
         raise CommandError(f"{options.name} needs --dataset")
-    results = options.results or Path("docs/results") / f"xmc-{options.name}.jsonl"
+    results = options.results or Path("docs/results") / f"xmc-{_stem(options)}.jsonl"
     for name in names:
         row = _measured(options, name)
         keep(row, results, lambda rows: report(options.name, rows))
         print(f"{name}: test P@1 {100 * row['P@1']:.2f}%", flush=True)
 
 
+def _stem(options: argparse.Namespace) -> str:
+    """Of the folder of trainings and the results; bags of words are called as the data set is."""
+    return options.dataset.name if options.name == "bags" else options.name
+
+
 def _folder(options: argparse.Namespace, name: str) -> Path:
-    runs = options.runs or Path("runs") / f"xmc-{options.name}"
+    runs = options.runs or Path("runs") / f"xmc-{_stem(options)}"
     return (runs / folder_of(name)).resolve()
 
 
