@@ -97,7 +97,7 @@ def _write_left_out(options: argparse.Namespace) -> None:
 
 
 def commands(options: argparse.Namespace, name: str, seed: int) -> list[list[str]]:
-    """The training of a classifier and its verification."""
+    """The training of a classifier, its verification, and that on all pairs of the same people."""
     folder = _folder(options, name, seed)
     program = [sys.executable, "-m", "vision_xmc.face"]
     pictures = str(options.folder / PICTURES)
@@ -110,7 +110,11 @@ def commands(options: argparse.Namespace, name: str, seed: int) -> list[list[str
         *program, "verify", "--checkpoint", str(folder / "last.pt"), "--pairs", str(options.folder / PAIRS),
         "--images", pictures, "--folds", *map(str, options.folds), "--far", FAR,
     ]  # fmt: skip
-    return [train, verify]
+    all_pairs = [
+        sys.executable, "-m", "benchmarks.face_all_pairs", "--checkpoint", str(folder / "last.pt"),
+        "--images", pictures, "--people", str(_left_out(options)),
+    ]  # fmt: skip
+    return [train, verify, all_pairs]
 
 
 def _folder(options: argparse.Namespace, name: str, seed: int) -> Path:
@@ -120,16 +124,17 @@ def _folder(options: argparse.Namespace, name: str, seed: int) -> Path:
 def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
     """Does what is not done yet; the row of the results."""
     folder, lines = _folder(options, name, seed), commands(options, name, seed)
-    verified = folder / "verified.json"
+    verified = folder / "verified.jsonl"
+    printed: list[str] = []
 
     def catch(line: str) -> None:
         if line.startswith("{"):
-            write_whole(verified, line)
+            printed.append(line.rstrip("\n") + "\n")
+            write_whole(verified, "".join(printed))
 
     run_once(lines, folder, options.threads, on_line=catch)
-    found, result = (
-        json.loads(path.read_text(encoding="utf-8")) for path in (verified, folder / "result.json")
-    )
+    found, beyond = map(json.loads, verified.read_text(encoding="utf-8").splitlines())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     trained = json.loads((folder / "options.json").read_text(encoding="utf-8"))
     fraction = used_fraction(read_metrics(folder / "metrics.jsonl"))
     plan = Plan(result["people"], trained["embedding"], 1, trained["batch_size"], fraction)
@@ -145,6 +150,7 @@ def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
         "folds": found["folds"],
         "pairs": found["pairs"],
         "tar": found["tar_at_far"][FAR],
+        "all_pairs": beyond,
         "used_fraction": fraction,
         "classifier_bytes": plan.peak,
         "train_seconds": result["train_seconds"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,12 +30,18 @@ def by_name(rows: Sequence[Row], order: Sequence[str]) -> Groups:
     return {name: sorted(own, key=lambda row: row["seed"]) for name, own in groups.items() if own}
 
 
-def difference_to_full(name: str, groups: Groups) -> Mean | None:
-    """Accuracy less that of the full classifier with the same margin, over the seeds that both have."""
-    full_name, _, sampled = name.partition(",")
-    full = {row["seed"]: row["accuracy"] for row in groups.get(full_name, [])}
-    differences = [row["accuracy"] - full[row["seed"]] for row in groups[name] if row["seed"] in full]
-    return mean_of(differences) if sampled and differences else None
+def difference_to_full(name: str, groups: Groups, value: Callable[[Row], float]) -> Mean | None:
+    """Mean value less that of the full classifier with the same margin; with the error of that difference.
+
+    Seeds are no pairs: what two classifiers make of one have nothing but the backbone's first weights in
+    common.
+    """
+    full, _, sampled = name.partition(",")
+    if not sampled or full not in groups:
+        return None
+    own, base = (mean_of([value(row) for row in groups[n]]) for n in (name, full))
+    error = None if own[1] is None or base[1] is None else math.hypot(own[1], base[1])
+    return own[0] - base[0], error
 
 
 def _percent(mean: Mean | None, sign: str = "") -> str:
@@ -44,8 +51,20 @@ def _percent(mean: Mean | None, sign: str = "") -> str:
     return f"{100 * mean[0]:{sign}.2f}{error}"
 
 
-def _mean(key: str) -> Callable[[Row], str]:
-    return lambda group: _percent(mean_of([row[key] for row in group["rows"]]))
+def _accuracy(row: Row) -> float:
+    return row["accuracy"]
+
+
+def _auc(row: Row) -> float:
+    return row["all_pairs"]["auc"]
+
+
+def _mean(value: Callable[[Row], float]) -> Callable[[Row], str]:
+    return lambda group: _percent(mean_of([value(row) for row in group["rows"]]))
+
+
+def _difference(value: Callable[[Row], float]) -> Callable[[Row], str]:
+    return lambda group: _percent(difference_to_full(group["name"], group["groups"], value), "+")
 
 
 def _average(group: Row, value: Callable[[Row], float]) -> float:
@@ -55,10 +74,13 @@ def _average(group: Row, value: Callable[[Row], float]) -> float:
 COLUMNS: list[Column] = [
     ("classifier", lambda group: group["name"]),
     ("seeds", lambda group: str(len(group["rows"]))),
-    ("accuracy (%)", _mean("accuracy")),
+    ("accuracy (%)", _mean(_accuracy)),
     ("over folds", lambda group: f"± {100 * _average(group, lambda row: row['fold_standard_error']):.2f}"),
-    ("to full (points)", lambda group: _percent(group["to_full"], "+")),
-    ("TAR (%) at FAR 1e-2", _mean("tar")),
+    ("to full (points)", _difference(_accuracy)),
+    ("TAR (%) at FAR 1e-2", _mean(lambda row: row["tar"])),
+    ("all pairs: AUC (%)", _mean(_auc)),
+    ("to full (points)", _difference(_auc)),
+    ("all pairs: TAR (%) at FAR 1e-3", _mean(lambda row: row["all_pairs"]["tar"])),
     ("classes trained (%)", lambda group: f"{100 * _average(group, lambda row: row['used_fraction']):.1f}"),
     ("classifier (MB)", lambda group: f"{_average(group, lambda row: row['classifier_bytes']) / 1e6:.1f}"),
     (
@@ -72,12 +94,10 @@ COLUMNS: list[Column] = [
 def report(rows: Sequence[Row], order: Sequence[str], plot: str) -> str:
     """The text of the .md file beside the .jsonl file; `plot` is the name of the picture beside it."""
     groups = by_name(rows, order)
-    table: list[Row] = [
-        {"name": name, "rows": own, "to_full": difference_to_full(name, groups)}
-        for name, own in groups.items()
-    ]
+    table: list[Row] = [{"name": name, "rows": own, "groups": groups} for name, own in groups.items()]
     ordered = [row for own in groups.values() for row in own]
     one = ordered[0]
+    beyond = one["all_pairs"]
     folds = " and ".join(map(str, one["folds"]))
     return f"""# Faces: full and sampled classifiers, verified on folds {folds}
 
@@ -87,12 +107,14 @@ def report(rows: Sequence[Row], order: Sequence[str], plot: str) -> str:
 
 Trained on {one["people"]:,} people, none of whom is in the {one["pairs"]:,} pairs of folds {folds};
 {one["epochs"]:g} epochs, {one["updates"]:,} updates. Verified are the last weights; nothing was chosen by
-these folds but each one's threshold, which comes from the others of them. ± is the standard error of the mean
-over seeds; "over folds" is that over the folds of a training. "To full" is the mean difference to the full
-classifier with the same margin and seed. "Classes trained": what updates were trained against on average,
-targets included. "Classifier": weights, gradients, momentum, trained rows and logits at their peak, by
-arithmetic (`Plan` in benchmarks/face_memory.py). An update's time is that of the training, data included, by
-the clock: whatever else the machine did is in it.
+these folds but each one's threshold, which comes from the others of them. "All pairs" are all
+{beyond["pairs"]:,} pairs of the same people's pictures, at most twelve of each;
+{beyond["pairs_of_one_person"]:,} are of one person (`python -m benchmarks.face_all_pairs`). ± is the standard
+error of the mean over seeds, "over folds" that over the folds of a training. "To full" is the difference to the
+mean of the full classifier with the same margin. "Classes trained": what updates were trained against on average, targets included.
+"Classifier": weights, gradients, momentum, trained rows and logits at their peak, by arithmetic (`Plan` in
+benchmarks/face_memory.py). An update's time is that of the training, data included, by the clock: whatever
+else the machine did is in it.
 
 {measured_with(ordered)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -14,6 +15,7 @@ from image_commands import strings
 from PIL import Image
 
 from benchmarks.face import CLASSIFIERS, RECIPE, main, used_fraction
+from benchmarks.face_all_pairs import all_pairs, area
 from benchmarks.face_memory import Plan
 from benchmarks.face_report import report
 from vision_xmc.face_options import ClassifierOptions, FaceOptions
@@ -64,6 +66,11 @@ def test_rows_made_by_the_real_commands(
         assert 0 <= row["accuracy"] <= 1
         plan = Plan(8, 8, 1, 4, row["used_fraction"])
         assert row["classifier_bytes"] == plan.peak
+        # Four people with as many pictures as the made-up set has of them.
+        pictures = sum(len(list((place / "lfw112" / name).iterdir())) for name in tested)
+        assert row["all_pairs"]["pictures"] == pictures
+        assert row["all_pairs"]["pairs"] == pictures * (pictures - 1) // 2
+        assert 0 <= row["all_pairs"]["auc"] <= 1
     # Trained on nobody who is verified, and verified with the weights that came out.
     for name in ("ArcFace-seed1", "ArcFace-MHS-50-seed2"):
         content = torch.load(runs / name / "last.pt", weights_only=True)
@@ -85,20 +92,25 @@ def row(name: str, seed: int, accuracy: float, **more: Any) -> dict[str, Any]:
     same = {"threads": 1, "people": 9, "updates": 10, "epochs": 2.0, "fold_standard_error": 0.01,
             "folds": [9, 10], "pairs": 1200, "tar": 0.5, "used_fraction": 0.25,
             "classifier_bytes": 2_500_000, "train_seconds": 60.0,
+            "all_pairs": {"pairs": 30, "pairs_of_one_person": 6, "auc": accuracy + 0.1, "tar": 0.25},
             "commands": ["a", "b"], "versions": {"python": "3"}, "processor": "CPU"}  # fmt: skip
     return {"name": name, "seed": seed, "accuracy": accuracy, **same, **more}
 
 
 def test_means_and_standard_errors() -> None:
-    """(0.7 + 0.72 + 0.74) / 3, and 0.02 / √3 of it; to full by seed, over the seeds that both have."""
+    """(0.7 + 0.72 + 0.74) / 3, and 0.02 / √3 of it; errors of differences add as squares."""
     full = [row("ArcFace", seed, 0.7 + 0.02 * seed) for seed in range(3)]
     sampled = [row("ArcFace, MHS 25%", seed, 0.69 + 0.03 * seed) for seed in (1, 2)]
     text = report([*sampled, *full, row("CosFace", 1, 0.5)], list(CLASSIFIERS), "made.png")
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     assert lines[1] == (
-        "| ArcFace | 3 | 72.00 ± 1.15 | ± 1.00 | – | 50.00 ± 0.00 | 25.0 | 2.5 | 6000 | 1.0 |"
+        "| ArcFace | 3 | 72.00 ± 1.15 | ± 1.00 | – | 50.00 ± 0.00 | 82.00 ± 1.15 | – | 25.00 ± 0.00 "
+        "| 25.0 | 2.5 | 6000 | 1.0 |"
     )
-    assert lines[2].startswith("| ArcFace, MHS 25% | 2 | 73.50 ± 1.50 | ± 1.00 | +0.50 ± 0.50 | ")
+    assert lines[2].startswith(
+        "| ArcFace, MHS 25% | 2 | 73.50 ± 1.50 | ± 1.00 | +1.50 ± 1.89 | 50.00 ± 0.00 | 83.50 ± 1.50 "
+        "| +1.50 ± 1.89 | "
+    )
     assert lines[3].startswith("| CosFace | 1 | 50.00 | ")
 
 
@@ -110,6 +122,19 @@ def test_used_fraction_is_a_mean_over_updates() -> None:
     ]
     assert used_fraction(records) == pytest.approx((10 * 0.2 + 2 * 0.5) / 12)
     assert used_fraction([{"kind": "train", "update": 3}]) == 1
+
+
+def test_all_pairs() -> None:
+    """The area under the curve is the chance that a pair of one person scores above one of two; ties half."""
+    torch.manual_seed(3)
+    embeddings = torch.nn.functional.normalize(torch.randint(-2, 3, (9, 3)).float() + 0.1)
+    people = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 3])
+    scores, same = all_pairs(embeddings, people)
+    pairs = list(itertools.combinations(range(9), 2))
+    assert scores.tolist() == pytest.approx([float(embeddings[a] @ embeddings[b]) for a, b in pairs])
+    assert same.tolist() == [bool(people[a] == people[b]) for a, b in pairs]
+    won = (scores[same][:, None] > scores[~same]).double() + 0.5 * (scores[same][:, None] == scores[~same])
+    assert area(scores, same) == pytest.approx(float(won.mean()))
 
 
 def test_mistakes_are_one_sentence(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
