@@ -109,9 +109,10 @@ Trained on {one["people"]:,} people, none of whom is in the {one["pairs"]:,} pai
 {one["epochs"]:g} epochs, {one["updates"]:,} updates. Verified are the last weights; nothing was chosen by
 these folds but each one's threshold, which comes from the others of them. "All pairs" are all
 {beyond["pairs"]:,} pairs of the same people's pictures, at most twelve of each;
-{beyond["pairs_of_one_person"]:,} are of one person (`python -m benchmarks.face_all_pairs`). ± is the standard
-error of the mean over seeds, "over folds" that over the folds of a training. "To full" is the difference to the
-mean of the full classifier with the same margin. "Classes trained": what updates were trained against on average, targets included.
+{beyond["pairs_of_one_person"]:,} are of one person (`python -m benchmarks.face_all_pairs`). ± is the
+standard error of the mean over seeds, "over folds" that over the folds of a training. "To full" is the
+difference to the mean of the full classifier with the same margin. "Classes trained": what updates were
+trained against on average, targets included.
 "Classifier": weights, gradients, momentum, trained rows and logits at their peak, by arithmetic (`Plan` in
 benchmarks/face_memory.py). An update's time is that of the training, data included, by the clock: whatever
 else the machine did is in it.
