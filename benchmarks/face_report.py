@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from .plots import save, subplots
-from .results import Column, Row, markdown_table
+from .results import Column, Mean, Row, markdown_table, mean_of
 from .trainings import command_section, measured_with
 
-#: A mean and its standard error; `None` where there is one value only.
-Mean = tuple[float, float | None]
 Groups = dict[str, list[Row]]
-
-
-def mean_of(values: Sequence[float]) -> Mean:
-    """The mean, and its standard error: the standard deviation (divisor n - 1) over √n."""
-    if len(values) < 2:
-        return statistics.fmean(values), None
-    return statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
 
 
 def by_name(rows: Sequence[Row], order: Sequence[str]) -> Groups:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], str]]
+#: A mean and its standard error; `None` where there is one value only.
+Mean = tuple[float, float | None]
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """The mean, and its standard error: the standard deviation (divisor n - 1) over √n."""
+    if len(values) < 2:
+        return statistics.fmean(values), None
+    return statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
 
 
 def append_row(path: Path, row: Row) -> None:

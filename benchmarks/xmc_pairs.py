@@ -24,7 +24,7 @@ from vision_xmc.xmc_options import XmcOptions
 from vision_xmc.xmc_setup import load_data
 
 from .process import CommandError
-from .results import Column, Row, markdown_table, write_whole
+from .results import Column, Row, markdown_table, mean_of, write_whole
 from .sweep import guarded
 from .trainings import measured_with, surroundings
 from .xmc_step import passes
@@ -91,11 +91,11 @@ def _hits(model: XmcModel, part: Split) -> np.ndarray:
     return np.stack([np.isin(row.numpy(), part.sets[number]) for number, row in enumerate(labels)])
 
 
-def difference(hits: np.ndarray, base: np.ndarray, k: int) -> dict[str, float]:
+def difference(hits: np.ndarray, base: np.ndarray, k: int) -> dict[str, float | None]:
     """P@k, how much above the base's it is, and that difference's standard error over documents."""
     own, other = (found[:, :k].mean(1, dtype=float) for found in (hits, base))
-    error = (own - other).std(ddof=1) / np.sqrt(len(own))
-    return {"value": own.mean(), "difference": (own - other).mean(), "standard_error": error}
+    mean, error = mean_of((own - other).tolist())
+    return {"value": own.mean(), "difference": mean, "standard_error": error}
 
 
 def _cell(row: Row, part: str, name: str) -> str:

@@ -23,7 +23,7 @@ def trained_parameters(model: XmcModel, train: Split, batch_size: int) -> int:
         train: where documents are drawn from at random, the same for every model.
         batch_size: documents of an update.
     """
-    head = model.classifier.head.train()
+    head = model.classifier.head
     counts = []
     for part in _updates(train, batch_size):
         _pass(model, part)

@@ -183,13 +183,11 @@ def _as_wide(part: Part, train: Part) -> sparse.csr_array:
 
 def _held_out(split: Split, size: float | None, seed: int, role: str) -> tuple[Split, Split]:
     if size is None:
-        count = max(1, min(max(len(split) // 50, 250), len(split) // 10))
-    else:
-        count = round(size * len(split)) if size < 1 else int(size)
+        size = max(1, min(max(len(split) // 50, 250), len(split) // 10))
+    count = round(size * len(split)) if size < 1 else int(size)
     if not 1 <= count < len(split):
-        given = f"{count if size is None else size:g}"
         raise UsageError(
-            f"--{role}-size {given} holds out {count:,} of {len(split):,} documents; give another size"
+            f"--{role}-size {size:g} holds out {count:,} of {len(split):,} documents; give another size"
         )
     order = np.random.default_rng((seed, len(role))).permutation(len(split))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
