@@ -22,6 +22,7 @@ _HEADS: dict[str, str] = {
     "onehot-tied": f"--mhe-head onehot {_TIED}",
     "onehot": f"--mhe-head onehot {_INPUTS}",
     "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
+    "sampling": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_INPUTS}",
     "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
     "cascade-tied-projection": f"--mhe-head cascade --mhe-projection --mhe-prototypes 8 {_ORDER} {_TIED}",
     "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",

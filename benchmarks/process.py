@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository; commands run in it."""
@@ -18,11 +20,36 @@ ROOT = Path(__file__).resolve().parent.parent
 USER_DIR = ROOT / "user_dir"
 """The fairseq plug-in."""
 
+KEEP_MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=17179869184"
+    ":glibc.malloc.hugetlb=1"
+}
+"""An environment in which freed memory is kept for the next tensor, in large pages.
+
+Unless told, glibc gives every large tensor back to the kernel, and the page faults of the next one are a good
+part of the time of whatever makes large tensors, such as a full softmax: a comparison would be of allocators.
+"""
+
 _ERROR_LINE = re.compile(r"(?i)^[\w.]*(error|exception)\b|: error: |^error: |killed|out of memory")
 _PREFIX = re.compile(r"^[^:]*\berror: ")
 
+# Bytes on macOS, KiB elsewhere.
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+
 _children: set[subprocess.Popen[str]] = set()
 _stopping = threading.Event()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command took.
+
+    seconds: of wall time.
+    peak_bytes: of memory, of its largest process; a process begins with the peak of the one that started it.
+    """
+
+    seconds: float
+    peak_bytes: int
 
 
 class CommandError(Exception):
@@ -43,24 +70,29 @@ def shown(command: Sequence[str]) -> str:
 
 
 def run_logged(
-    command: Sequence[str], log: Path, *, threads: int = 1, on_line: Callable[[str], None] | None = None
-) -> float:
-    """Runs `command` in the repository, appends what it prints to `log`, and returns the seconds it took.
+    command: Sequence[str],
+    log: Path,
+    *,
+    threads: int = 1,
+    on_line: Callable[[str], None] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Finished:
+    """Runs `command` in the repository, appends what it prints to `log`, and returns what it took.
 
-    `on_line` sees every line. Raises CommandError if the command fails.
+    `on_line` sees every line; `environment` is added to this process's. Raises CommandError if the command
+    fails.
     """
     if _stopping.is_set():
         raise CommandError("stopped")
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = dict(
-        os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), PYTHONUNBUFFERED="1"
-    )
+    settings = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    settings |= environment
     started = time.monotonic()
     tail: list[str] = []
     with log.open("a", encoding="utf-8") as file:
         file.write(f"$ {shown(command)}\n")
         child = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, cwd=ROOT, env=os.environ | settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
         _children.add(child)
@@ -72,15 +104,17 @@ def run_logged(
                 tail = [*tail[-200:], line.strip()] if line.strip() else tail
                 if on_line:
                     on_line(line)
-            status = child.wait()
+            # Like wait(), but this tells of this child alone what it used.
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
         finally:
             _children.discard(child)
             if child.poll() is None:
                 child.terminate()
                 child.wait()
-    if status != 0:
-        raise CommandError(_explain(command, status, tail, log))
-    return time.monotonic() - started
+    if child.returncode != 0:
+        raise CommandError(_explain(command, child.returncode, tail, log))
+    return Finished(time.monotonic() - started, usage.ru_maxrss * _PEAK_UNIT)
 
 
 def stop_others() -> None:

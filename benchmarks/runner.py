@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .process import USER_DIR, CommandError, run_logged, shown, tool
+from .process import KEEP_MEMORY, USER_DIR, CommandError, run_logged, shown, tool
 from .results import write_whole
 from .train_log import TrainLog
 
@@ -109,6 +109,8 @@ def run(
         row |= TrainLog.read(experiment.train_log).figures()
     except (ValueError, KeyError, OSError) as error:
         raise CommandError(f"the training log does not tell how the training went: {error}") from error
+    finished = _read(experiment.folder / "finished.json") or {}
+    row["train_peak_bytes"] = finished.get("peak_bytes")
     row |= count_parameters(experiment)
     row["scores"] = [score(experiment, penalty, announce) for penalty in experiment.length_penalties]
     row["commands"] = [shown(command) for command in experiment.commands()]
@@ -134,12 +136,15 @@ def train(
         return
     write_json(experiment.folder / "started.json", {"command": _plain(command)})
     announce(command)
-    run_logged(command, experiment.train_log, threads=experiment.threads, on_line=on_line)
+    took = run_logged(
+        command, experiment.train_log, threads=experiment.threads, on_line=on_line, environment=KEEP_MEMORY
+    )
     if not experiment.checkpoint.exists():
         raise CommandError(
             f"the training wrote no {shown([str(experiment.checkpoint)])}; see {experiment.train_log}"
         )
-    write_json(experiment.folder / "finished.json", {"command": _plain(command)})
+    record = {"command": _plain(command), "peak_bytes": took.peak_bytes}
+    write_json(experiment.folder / "finished.json", record)
 
 
 def score(

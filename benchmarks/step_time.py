@@ -9,7 +9,9 @@ forward, backward and Adam. Everything is in float32, which the criterions of al
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .heads import HEADS
-from .process import USER_DIR
+from .process import KEEP_MEMORY, USER_DIR
 from .results import markdown_table
 from .runner import write_json
 from .significance import BASELINE
@@ -39,11 +41,14 @@ def main() -> None:
     add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
     add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
     add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
-    add("--autocast-bf16", action="store_true", help="output layers whose criterions know it only")
+    add("--autocast-bf16", action="store_true", help="for output layers whose criterions know it")
     add("--results", type=Path, default=None, metavar="FILE",
         help="default: docs/results/CORPUS-step-time.json, or -step-time-bf16.json")
     # fmt: on
     options = parser.parse_args()
+    if os.environ.get("GLIBC_TUNABLES") != KEEP_MEMORY["GLIBC_TUNABLES"]:
+        # It is read when a process starts.
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEP_MEMORY})
     options.data = options.data or Path(f"data/{options.corpus}.de-en")
     torch.set_num_threads(options.threads)
     rows = measure(options)
@@ -74,7 +79,8 @@ class _Trainer:
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
-        self.bf16 = options.autocast_bf16
+        # Not all criterions know it.
+        self.bf16 = "--autocast-bf16" in flags
         self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
         self.model = self.task.build_model(args).train()

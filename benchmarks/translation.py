@@ -63,12 +63,12 @@ CORPORA = {
         {"train": "train", "valid": "val", "test": "test_2016_flickr"},
         updates=2600,
     ),
-    # About three passes over 160,496 pairs.
-    "tatoeba": Corpus("Tatoeba", TATOEBA_SPLITS, updates=4000, options=SMALLER),
+    # A good two passes over 160,496 pairs.
+    "tatoeba": Corpus("Tatoeba", TATOEBA_SPLITS, updates=3000, options=SMALLER),
     "tatoeba-64k": Corpus(
         "Tatoeba with 64,000 subwords",
         TATOEBA_SPLITS,
-        updates=1500,
+        updates=600,
         vocab_size=64000,
         subword="bpe",
         options=SMALLER,

@@ -70,7 +70,7 @@ def report(
 
 Means over seeds:
 
-{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times))}
+{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times) + peak_columns(rows))}
 
 Parameters are the output layer's own; "shared" ones are the embedding's. The likelihood is that of the
 target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
@@ -132,6 +132,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
         members = [row for row in rows if row["name"] == name]
         mean = {**members[0], "seeds": len(members)}
         mean["valid_nll_bits"] = statistics.mean(row["valid_nll_bits"] for row in members)
+        mean["train_peak_bytes"] = max(row.get("train_peak_bytes") or 0 for row in members)
         mean["scores"] = []
         for score in members[0]["scores"]:
             scores = [score_at(row, score["lenpen"]) or score for row in members]
@@ -163,6 +164,16 @@ def mean_columns(penalties: Sequence[float]) -> list[Column]:
         *((f"BLEU, lenpen {penalty:g}", bleu(penalty)) for penalty in penalties),
         plain[-1],
     ]
+
+
+def peak_columns(rows: Sequence[Row]) -> list[Column]:
+    """A column, or none if no row knows its peak."""
+
+    def cell(row: Row) -> str:
+        peak = row.get("train_peak_bytes")
+        return f"{peak / 2**30:.2f}" if peak else "–"
+
+    return [("peak of training, GiB", cell)] if any(row.get("train_peak_bytes") for row in rows) else []
 
 
 def step_time_columns(rows: Sequence[Row]) -> list[Column]:

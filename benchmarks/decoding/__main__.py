@@ -116,14 +116,14 @@ def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespac
         if match:
             found.append(match.groups())
 
-    wall = run_logged(command, data.parent / "generate.log", threads=options.threads, on_line=look)
+    took = run_logged(command, data.parent / "generate.log", threads=options.threads, on_line=look)
     if not found:
         raise CommandError(f"fairseq-generate did not report its speed (log: {data.parent / 'generate.log'})")
     seconds, speed = map(float, found[-1])
     return {
         "generate_s": seconds,
         "sentences_per_s": speed,
-        "generate_wall_s": wall,
+        "generate_wall_s": took.seconds,
         "command": shown(command),
     }
 

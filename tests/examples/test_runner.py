@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import runner
 from benchmarks.heads import HEADS, head_options
+from benchmarks.peak_memory import peak_bytes
 from benchmarks.process import ROOT, CommandError, run_logged, shown
 from benchmarks.results import append_row, columns, markdown_table, read_rows, signatures
 from benchmarks.runner import Experiment
@@ -41,6 +42,15 @@ def test_output_and_command_go_to_the_log(tmp_path):
     assert lines == ["threads 3\n"]
     assert log.read_text().startswith("$ ")
     assert log.read_text().endswith("threads 3\n")
+
+
+def test_it_tells_what_a_command_took_in_its_environment(tmp_path):
+    # More than this process may have had at its peak, with which the child begins.
+    size = 2 * peak_bytes()
+    code = f"import os; assert os.environ['GREETING'] == 'hi'; bytearray({size}).count(1)"
+    took = run_logged(python(code), tmp_path / "a.log", environment={"GREETING": "hi"})
+    assert size < took.peak_bytes < size + peak_bytes()
+    assert took.seconds > 0
 
 
 @pytest.mark.parametrize(
@@ -90,6 +100,7 @@ def test_a_finished_training_is_not_done_again_but_can_be_extended(experiment):
     runner.train(experiment, announced.append)
     runner.train(experiment, announced.append)
     assert len(announced) == 1
+    assert json.loads((experiment.folder / "finished.json").read_text())["peak_bytes"] > 1e6
     runner.train(replace(experiment, train_options=("--lr", "1", "--max-update", "9")), announced.append)
     assert experiment.checkpoint.read_text() == "5 9 "
 

@@ -98,6 +98,11 @@ def test_report_has_the_tables_and_the_commands():
     assert "# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in text
     assert "python -m data_prep prepare x" in text
     assert "a processor, 1 thread" in text
+    assert "peak of training" not in text
+    rows[2]["train_peak_bytes"] = 3 * 2**29
+    text = report(rows, tests, times, "Multi30k", [], "m.png")
+    assert "46,003 | 616 | 7.8 | 1.50 |" in text
+    assert "| – | – | – | – |" in text
 
 
 def test_the_report_is_written_from_the_results_file(tmp_path):
