@@ -68,7 +68,7 @@ CORPORA = {
     "tatoeba-64k": Corpus(
         "Tatoeba with 64,000 subwords",
         TATOEBA_SPLITS,
-        updates=600,
+        updates=1200,
         vocab_size=64000,
         subword="bpe",
         options=SMALLER,
