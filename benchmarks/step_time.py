@@ -132,6 +132,7 @@ class _Trainer:
             "step_ms": 1000 * statistics.median(self.steps[2:] or self.steps),
             "head_ms": 1000 * statistics.median(self.heads[2:] or self.heads),
             "trained_parameters": round(statistics.mean(self.trained)),
+            "memory_kept": os.environ.get("GLIBC_TUNABLES") == KEEP_MEMORY["GLIBC_TUNABLES"],
         }
 
 

@@ -24,6 +24,9 @@ from .significance import BASELINE
 from .translation_plot import write_plot
 
 _SEED: Column = ("seed", lambda row: str(row["seed"]))
+_MEMORY_KEPT = """ Trainings and step times keep freed
+memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc returns it, and the page faults of every
+large tensor are a good part of the full softmax's time."""
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
 
 
@@ -66,6 +69,7 @@ def report(
     )
     signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
     prepared = "\n".join(preparation)
+    kept = _MEMORY_KEPT if any(row.get("memory_kept") for row in times) else ""
     return f"""# {title}, German to English
 
 Means over seeds:
@@ -82,7 +86,7 @@ parameters, shared ones included, that get a gradient other than zero from one b
 batches.
 
 Rows that end in "{EQUAL_TIME}" have as many updates as fit into the processor time of the full softmax's
-training, by the step times that `python -m benchmarks.step_time --autocast-bf16` found.
+training, by the step times that `python -m benchmarks.step_time --autocast-bf16` found.{kept}
 
 ![BLEU against parameters and time]({plot})
 

@@ -100,7 +100,9 @@ def test_report_has_the_tables_and_the_commands():
     assert "a processor, 1 thread" in text
     assert "peak of training" not in text
     rows[2]["train_peak_bytes"] = 3 * 2**29
-    text = report(rows, tests, times, "Multi30k", [], "m.png")
+    assert "GLIBC" not in text
+    text = report(rows, tests, [{**times[0], "memory_kept": True}], "Multi30k", [], "m.png")
+    assert "keep freed\nmemory (`GLIBC_TUNABLES`" in text
     assert "46,003 | 616 | 7.8 | 1.50 |" in text
     assert "| – | – | – | – |" in text
 
