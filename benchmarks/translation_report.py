@@ -24,9 +24,10 @@ from .significance import BASELINE
 from .translation_plot import write_plot
 
 _SEED: Column = ("seed", lambda row: str(row["seed"]))
-_MEMORY_KEPT = """ Trainings and step times keep freed
-memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc returns it, and the page faults of every
-large tensor are a good part of the full softmax's time."""
+_MEMORY_KEPT = """
+Trainings and step times keep freed memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc
+returns it, and the page faults of every large tensor are a good part of the full softmax's time. Peaks are
+those of the training's process as a whole."""
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
 
 

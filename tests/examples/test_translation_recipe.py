@@ -102,7 +102,7 @@ def test_report_has_the_tables_and_the_commands():
     rows[2]["train_peak_bytes"] = 3 * 2**29
     assert "GLIBC" not in text
     text = report(rows, tests, [{**times[0], "memory_kept": True}], "Multi30k", [], "m.png")
-    assert "keep freed\nmemory (`GLIBC_TUNABLES`" in text
+    assert "found.\nTrainings and step times keep freed memory (`GLIBC_TUNABLES`" in text
     assert "46,003 | 616 | 7.8 | 1.50 |" in text
     assert "| – | – | – | – |" in text
 
