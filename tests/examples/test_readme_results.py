@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -17,7 +19,11 @@ def table(path: str, heading: str) -> list[str]:
     return lines[start:end]
 
 
-def test_translation() -> None:
-    shown = table("README.md", "## Results")
+@pytest.mark.parametrize(
+    ("heading", "page"),
+    [("### Multi30k", "multi30k"), ("### Tatoeba", "tatoeba")],
+)
+def test_translation(heading: str, page: str) -> None:
+    shown = table("README.md", heading)
     assert len(shown) > 4
-    assert shown == table("docs/results/multi30k.md", "Means over seeds:")
+    assert shown == table(f"docs/results/{page}.md", "Means over seeds:")
