@@ -104,9 +104,7 @@ def run_logged(
                 tail = [*tail[-200:], line.strip()] if line.strip() else tail
                 if on_line:
                     on_line(line)
-            # Like wait(), but this tells of this child alone what it used.
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
+            peak = _wait(child)
         finally:
             _children.discard(child)
             if child.poll() is None:
@@ -114,7 +112,19 @@ def run_logged(
                 child.wait()
     if child.returncode != 0:
         raise CommandError(_explain(command, child.returncode, tail, log))
-    return Finished(time.monotonic() - started, usage.ru_maxrss * _PEAK_UNIT)
+    return Finished(time.monotonic() - started, peak)
+
+
+def _wait(child: subprocess.Popen[str]) -> int:
+    """Like `child.wait()`, but returns the bytes that this child alone had at its peak."""
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except ChildProcessError:
+        # stop_others, in another thread, has seen its end first.
+        child.wait()
+        return 0
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss * _PEAK_UNIT
 
 
 def stop_others() -> None:
