@@ -28,6 +28,8 @@ _MEMORY_KEPT = """
 Trainings and step times keep freed memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc
 returns it, and the page faults of every large tensor are a good part of the full softmax's time. Peaks are
 those of the training's process as a whole."""
+_FLOAT32 = "in float32"
+_BF16 = "with `--autocast-bf16` (float32 for the adaptive softmax, which does not have it)"
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
 
 
@@ -42,14 +44,19 @@ def step_times_file(results: Path, bf16: bool = False) -> Path:
 
 
 def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
-    """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot."""
+    """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot.
+
+    Step times are those in float32, or where there are none those in bfloat16.
+    """
     rows = read_rows(results)
+    in_bf16 = not step_times_file(results).exists()
     tests, times = (
         json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        for file in (tests_file(results), step_times_file(results))
+        for file in (tests_file(results), step_times_file(results, bf16=in_bf16))
     )
     plot = results.with_suffix(".png")
-    write_whole(results.with_suffix(".md"), report(rows, tests, times, title, preparation, plot.name))
+    text = report(rows, tests, times, title, preparation, plot.name, _BF16 if in_bf16 else _FLOAT32)
+    write_whole(results.with_suffix(".md"), text)
     write_plot(plot, means(rows), times, f"{title}, German to English")
 
 
@@ -60,8 +67,9 @@ def report(
     title: str,
     preparation: Sequence[str],
     plot: str,
+    precision: str = _FLOAT32,
 ) -> str:
-    """The text of that file; `plot` is the name of its picture."""
+    """The text of that file; `plot` is the name of its picture, `precision` says how steps were timed."""
     penalties = tuple(score["lenpen"] for score in rows[0]["scores"])
     versions = ", ".join(f"{name} {number}" for name, number in rows[-1]["versions"].items())
     machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
@@ -81,7 +89,7 @@ Parameters are the output layer's own; "shared" ones are the embedding's. The li
 target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
 (lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
 shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
-the same batches in one process: milliseconds of processor time in float32, one thread, for a whole update,
+the same batches in one process: milliseconds of processor time {precision}, one thread, for a whole update,
 and for the output layer's forward and backward passes alone. "Trained a step" are the output layer's
 parameters, shared ones included, that get a gradient other than zero from one batch's loss, mean over
 batches.

@@ -114,9 +114,16 @@ def test_the_report_is_written_from_the_results_file(tmp_path):
     times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
     (tmp_path / "corpus-step-time.json").write_text(json.dumps(times), encoding="utf-8")
     write_report(results, "Corpus", [])
-    assert "616 | 7.8 |" in (tmp_path / "corpus.md").read_text(encoding="utf-8")
+    text = (tmp_path / "corpus.md").read_text(encoding="utf-8")
+    assert "616 | 7.8 |" in text
+    assert "processor time in float32" in text
     assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
     assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / "corpus-step-time.json").rename(tmp_path / "corpus-step-time-bf16.json")
+    write_report(results, "Corpus", [])
+    text = (tmp_path / "corpus.md").read_text(encoding="utf-8")
+    assert "616 | 7.8 |" in text
+    assert "processor time with `--autocast-bf16`" in text
 
 
 def test_paired_tests_take_all_common_seeds_as_one_test_set(tmp_path):
