@@ -109,8 +109,6 @@ def run(
         row |= TrainLog.read(experiment.train_log).figures()
     except (ValueError, KeyError, OSError) as error:
         raise CommandError(f"the training log does not tell how the training went: {error}") from error
-    finished = _read(experiment.folder / "finished.json") or {}
-    row["train_peak_bytes"] = finished.get("peak_bytes")
     row |= count_parameters(experiment)
     row["scores"] = [score(experiment, penalty, announce) for penalty in experiment.length_penalties]
     row["commands"] = [shown(command) for command in experiment.commands()]
@@ -136,15 +134,14 @@ def train(
         return
     write_json(experiment.folder / "started.json", {"command": _plain(command)})
     announce(command)
-    took = run_logged(
+    run_logged(
         command, experiment.train_log, threads=experiment.threads, on_line=on_line, environment=KEEP_MEMORY
     )
     if not experiment.checkpoint.exists():
         raise CommandError(
             f"the training wrote no {shown([str(experiment.checkpoint)])}; see {experiment.train_log}"
         )
-    record = {"command": _plain(command), "peak_bytes": took.peak_bytes}
-    write_json(experiment.folder / "finished.json", record)
+    write_json(experiment.folder / "finished.json", {"command": _plain(command)})
 
 
 def score(

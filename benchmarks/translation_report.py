@@ -26,8 +26,10 @@ from .translation_plot import write_plot
 _SEED: Column = ("seed", lambda row: str(row["seed"]))
 _MEMORY_KEPT = """
 Trainings and step times keep freed memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc
-returns it, and the page faults of every large tensor are a good part of the full softmax's time. Peaks are
-those of the training's process as a whole."""
+returns it, and the page faults of every large tensor are a good part of the full softmax's time."""
+_PEAKS = """
+Peaks of memory are those of fairseq-train's process as a whole (`python -m benchmarks.train_memory`), freed
+memory returned to the kernel; in validation sampling is a full softmax."""
 _FLOAT32 = "in float32"
 _BF16 = "with `--autocast-bf16` (float32 for the adaptive softmax, which does not have it)"
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
@@ -43,6 +45,11 @@ def step_times_file(results: Path, bf16: bool = False) -> Path:
     return results.with_name(f"{results.stem}-step-time{'-bf16' if bf16 else ''}.json")
 
 
+def memory_file(results: Path) -> Path:
+    """Where benchmarks.train_memory keeps its figures for a results file."""
+    return results.with_name(f"{results.stem}-memory.json")
+
+
 def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
     """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot.
 
@@ -50,12 +57,12 @@ def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
     """
     rows = read_rows(results)
     in_bf16 = not step_times_file(results).exists()
-    tests, times = (
+    tests, times, peaks = (
         json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        for file in (tests_file(results), step_times_file(results, bf16=in_bf16))
+        for file in (tests_file(results), step_times_file(results, bf16=in_bf16), memory_file(results))
     )
     plot = results.with_suffix(".png")
-    text = report(rows, tests, times, title, preparation, plot.name, _BF16 if in_bf16 else _FLOAT32)
+    text = report(rows, tests, times, peaks, title, preparation, plot.name, _BF16 if in_bf16 else _FLOAT32)
     write_whole(results.with_suffix(".md"), text)
     write_plot(plot, means(rows), times, f"{title}, German to English")
 
@@ -64,6 +71,7 @@ def report(
     rows: list[Row],
     tests: list[Row],
     times: list[Row],
+    peaks: list[Row],
     title: str,
     preparation: Sequence[str],
     plot: str,
@@ -79,11 +87,12 @@ def report(
     signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
     prepared = "\n".join(preparation)
     kept = _MEMORY_KEPT if any(row.get("memory_kept") for row in times) else ""
+    kept += _PEAKS if peaks else ""
     return f"""# {title}, German to English
 
 Means over seeds:
 
-{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times) + peak_columns(rows))}
+{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times) + peak_columns(peaks))}
 
 Parameters are the output layer's own; "shared" ones are the embedding's. The likelihood is that of the
 target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
@@ -145,7 +154,6 @@ def means(rows: Sequence[Row]) -> list[Row]:
         members = [row for row in rows if row["name"] == name]
         mean = {**members[0], "seeds": len(members)}
         mean["valid_nll_bits"] = statistics.mean(row["valid_nll_bits"] for row in members)
-        mean["train_peak_bytes"] = max(row.get("train_peak_bytes") or 0 for row in members)
         mean["scores"] = []
         for score in members[0]["scores"]:
             scores = [score_at(row, score["lenpen"]) or score for row in members]
@@ -180,30 +188,36 @@ def mean_columns(penalties: Sequence[float]) -> list[Column]:
 
 
 def peak_columns(rows: Sequence[Row]) -> list[Column]:
-    """A column, or none if no row knows its peak."""
+    """Columns from the results of benchmarks.train_memory, or none if it has not been run."""
 
-    def cell(row: Row) -> str:
-        peak = row.get("train_peak_bytes")
-        return f"{peak / 2**30:.2f}" if peak else "–"
+    def gibibytes(size: float) -> str:
+        return f"{size / 2**30:.2f}"
 
-    return [("peak of training, GiB", cell)] if any(row.get("train_peak_bytes") for row in rows) else []
+    if not rows:
+        return []
+    return [
+        ("peak of training, GiB", _measured(rows, "train_peak_bytes", gibibytes)),
+        ("with validation", _measured(rows, "peak_bytes", gibibytes)),
+    ]
 
 
 def step_time_columns(rows: Sequence[Row]) -> list[Column]:
     """Columns from the results of benchmarks.step_time, or none if it has not been run."""
-    times = {row["name"]: row for row in rows}
-
-    def figure(key: str, style: str) -> Callable[[Row], str]:
-        def cell(row: Row) -> str:
-            measured = times.get(row["name"].removesuffix(EQUAL_TIME))
-            return format(measured[key], style) if measured else "–"
-
-        return cell
-
-    if not times:
+    if not rows:
         return []
     return [
-        ("trained a step", figure("trained_parameters", ",")),
-        ("step, ms", figure("step_ms", ".0f")),
-        ("of it output layer, ms", figure("head_ms", ".1f")),
+        ("trained a step", _measured(rows, "trained_parameters", "{:,}".format)),
+        ("step, ms", _measured(rows, "step_ms", "{:.0f}".format)),
+        ("of it output layer, ms", _measured(rows, "head_ms", "{:.1f}".format)),
     ]
+
+
+def _measured(rows: Sequence[Row], key: str, shown: Callable[[float], str]) -> Callable[[Row], str]:
+    """The cell of an output layer that has been measured by itself, with whatever number of updates."""
+    by_name = {row["name"]: row[key] for row in rows}
+
+    def cell(row: Row) -> str:
+        name = row["name"].removesuffix(EQUAL_TIME)
+        return shown(by_name[name]) if name in by_name else "–"
+
+    return cell

@@ -100,7 +100,6 @@ def test_a_finished_training_is_not_done_again_but_can_be_extended(experiment):
     runner.train(experiment, announced.append)
     runner.train(experiment, announced.append)
     assert len(announced) == 1
-    assert json.loads((experiment.folder / "finished.json").read_text())["peak_bytes"] > 1e6
     runner.train(replace(experiment, train_options=("--lr", "1", "--max-update", "9")), announced.append)
     assert experiment.checkpoint.read_text() == "5 9 "
 

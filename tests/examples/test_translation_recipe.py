@@ -86,7 +86,7 @@ def test_report_has_the_tables_and_the_commands():
     test = {"name": "product", "seeds": [1], "bleu_difference": -0.5, "bleu_p": 0.04}
     tests = [{**test, "chrf_difference": 0.25, "chrf_p": 0.5}]
     times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
-    text = report(rows, tests, times, "Multi30k", ["python -m data_prep prepare x"], "m.png")
+    text = report(rows, tests, times, [], "Multi30k", ["python -m data_prep prepare x"], "m.png")
     assert "](m.png)" in text
     assert (
         "| product | 130,000 | 2,600 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 46,003 | 616 | 7.8 |"
@@ -99,12 +99,12 @@ def test_report_has_the_tables_and_the_commands():
     assert "python -m data_prep prepare x" in text
     assert "a processor, 1 thread" in text
     assert "peak of training" not in text
-    rows[2]["train_peak_bytes"] = 3 * 2**29
     assert "GLIBC" not in text
-    text = report(rows, tests, [{**times[0], "memory_kept": True}], "Multi30k", [], "m.png")
+    peaks = [{"name": "product", "train_peak_bytes": 3 * 2**29, "peak_bytes": 2**31}]
+    text = report(rows, tests, [{**times[0], "memory_kept": True}], peaks, "Multi30k", [], "m.png")
     assert "found.\nTrainings and step times keep freed memory (`GLIBC_TUNABLES`" in text
-    assert "46,003 | 616 | 7.8 | 1.50 |" in text
-    assert "| – | – | – | – |" in text
+    assert "46,003 | 616 | 7.8 | 1.50 | 2.00 |" in text
+    assert "| – | – | – | – | – |" in text
 
 
 def test_the_report_is_written_from_the_results_file(tmp_path):

@@ -1,0 +1,66 @@
+"""The memory that training takes with each output layer: `python -m benchmarks.train_memory CORPUS`.
+
+CORPUS is one of benchmarks.translation's, which must have prepared it. Each output layer is trained for some
+updates by fairseq-train, in a process of its own, whose peak is kept: once without validation and once with
+it, for an output layer that samples in training is a full softmax in validation. Memory that is freed goes
+back to the kernel, unlike in benchmarks.translation, so that a peak is what is held at one time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .heads import HEADS
+from .process import USER_DIR, run_logged, shown, tool
+from .results import Row
+from .runner import write_json
+from .sweep import guarded
+from .translation import CORPORA, results_of, train_options
+from .translation_report import memory_file
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    return guarded("benchmarks.train_memory", lambda: _benchmark(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.train_memory", description=__doc__.split("\n")[0]
+    )
+    # fmt: off
+    add = parser.add_argument
+    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
+    add("--data", type=Path, default=None, metavar="DIR",
+        help="fairseq data folder (default: data/CORPUS.de-en)")
+    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
+    add("--updates", type=int, default=30, metavar="N", help="default: %(default)s")
+    add("--runs", type=Path, default=None, metavar="DIR", help="folder of the logs (default: runs/CORPUS)")
+    add("--results", type=Path, default=None, metavar="FILE", help="default: docs/results/CORPUS-memory.json")
+    # fmt: on
+    return parser
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    data = (options.data or Path(f"data/{options.corpus}.de-en")).resolve()
+    results = options.results or memory_file(results_of(options.corpus))
+    runs = options.runs or Path(f"runs/{options.corpus}")
+    rows: list[Row] = []
+    for name in options.only:
+        row: Row = {"name": name, "updates": options.updates}
+        for key, more in (("train_peak_bytes", ["--disable-validation"]), ("peak_bytes", [])):
+            command = [
+                tool("fairseq-train"), str(data), "--user-dir", str(USER_DIR), "--cpu", "--no-save",
+                *train_options(CORPORA[options.corpus], name, data, options.updates), *more,
+            ]  # fmt: skip
+            print(f"$ {shown(command)}", flush=True)
+            row[key] = run_logged(command, runs / f"memory-{name}.log").peak_bytes
+        print(f"  {row}", flush=True)
+        rows.append(row)
+        write_json(results, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
