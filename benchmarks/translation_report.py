@@ -28,8 +28,8 @@ _MEMORY_KEPT = """
 Trainings and step times keep freed memory (`GLIBC_TUNABLES`, benchmarks/process.py): unless told, glibc
 returns it, and the page faults of every large tensor are a good part of the full softmax's time."""
 _PEAKS = """
-Peaks of memory are those of fairseq-train's process as a whole (`python -m benchmarks.train_memory`), freed
-memory returned to the kernel; in validation sampling is a full softmax."""
+Peaks of memory are those of fairseq-train's process as a whole in float32 (`python -m
+benchmarks.train_memory`), freed memory returned to the kernel; in validation sampling is a full softmax."""
 _FLOAT32 = "in float32"
 _BF16 = "with `--autocast-bf16` (float32 for the adaptive softmax, which does not have it)"
 _TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
