@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from fairseq.data import data_utils
+from fairseq.models.transformer import TransformerDecoderBase
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.search import DiverseBeamSearch
 from torch import Tensor
@@ -84,8 +85,29 @@ def diverse_beams_beyond_the_first_sentences() -> None:
     DiverseBeamSearch.step = step
 
 
+def load_adaptive_softmax_with_shared_embeddings() -> None:
+    """Makes checkpoints with ``--adaptive-softmax-cutoff`` and shared embeddings load again.
+
+    Loading puts the weight of the full softmax that sharing would tie into the state, which this decoder
+    lacks (fairseq's issues 2292 and 3545): the training can not be resumed, nor can its checkpoint translate.
+    """
+    original = TransformerDecoderBase.upgrade_state_dict_named
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def upgrade_state_dict_named(self: Any, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
+        state_dict = original(self, state_dict, name)
+        if self.adaptive_softmax is not None:
+            state_dict.pop(f"{name}.output_projection.weight", None)
+        return state_dict
+
+    TransformerDecoderBase.upgrade_state_dict_named = upgrade_state_dict_named
+
+
 def install() -> None:
     """All repairs; calling it again does nothing."""
     keep_last_batch()
     block_ngrams_without_cuda_extension()
     diverse_beams_beyond_the_first_sentences()
+    load_adaptive_softmax_with_shared_embeddings()
