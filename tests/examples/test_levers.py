@@ -34,9 +34,13 @@ def test_the_report_has_a_table_a_section(tmp_path):
     for section, name in (("Product", "x"), ("Cascade", "y"), ("Product", "z")):
         row = {"section": section, "name": name, "seed": 1, "output_layer_parameters": 10}
         row |= {"output_layer_shared_parameters": 0, "valid_nll_bits": 3.0, "scores": [score]}
-        append_row(results, row | {"commands": [f"fairseq-train {name}"]})
+        append_row(
+            results, row | {"commands": [f"fairseq-train {name}" + " --autocast-bf16" * (name == "y")]}
+        )
     write_report(results)
     text = results.with_suffix(".md").read_text(encoding="utf-8")
     assert text.count("## Product") == 1
     assert text.index("## Cascade") < text.index("| y |") < text.index("## Product") < text.index("| z |")
+    assert "| 50.00 | bfloat16 |\n\n## Product" in text
+    assert text.count("| 50.00 | float32 |") == 2
     assert "Product, z:\n\n    fairseq-train z" in text
