@@ -50,6 +50,12 @@ def head_options(name: str, data: Path, vocab_size: int) -> tuple[str, ...]:
     return tuple(part.format(data=data, cutoffs=cutoffs) for part in _HEADS[name].split())
 
 
+def decoding_options(name: str) -> tuple[str, ...]:
+    """What fairseq-generate is told of an output layer: the best words of some need no scores of all."""
+    searched = any(f"--mhe-head {head}" in _HEADS[name] for head in ("product", "cascade"))
+    return ("--task", "translation_mhe") if searched else ()
+
+
 def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
     """Writes the folder's learned label order, unless it is there; `order-N.txt` for clusters of N."""
     order = data / (f"order-{cluster_size}.txt" if cluster_size else ORDER)

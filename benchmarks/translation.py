@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .heads import EQUAL_TIME, HEADS, ORDER, UNSUPPORTED, head_options, make_order
+from .heads import EQUAL_TIME, HEADS, ORDER, UNSUPPORTED, decoding_options, head_options, make_order
 from .process import CommandError, run_logged, shown
 from .results import read_rows
 from .runner import Experiment, write_json
@@ -147,6 +147,7 @@ def _benchmark(options: argparse.Namespace) -> None:
             data=data,
             folder=runs / folder_name(name + suffix, seed),
             train_options=train_options(corpus, name, data, updates[name]),
+            generate_options=(*Experiment.generate_options, *decoding_options(name)),
             length_penalties=LENGTH_PENALTIES,
             seed=seed,
             threads=options.threads,

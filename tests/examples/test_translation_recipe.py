@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import BLEU
 
-from benchmarks.heads import HEADS, UNSUPPORTED, head_options
+from benchmarks.heads import HEADS, UNSUPPORTED, decoding_options, head_options
 from benchmarks.process import ROOT, CommandError
 from benchmarks.significance import BASELINE, folder_name, paired_tests
 from benchmarks.translation import CORPORA, DEFAULTS, equal_time_updates, train_options
@@ -74,6 +74,12 @@ def test_options_of_a_corpus_overrule_the_defaults():
         assert options.count("--encoder-layers") == 1
         assert options[options.index("--encoder-layers") + 1] == "2"
     assert not any("{" in part for part in head_options("cascade-tied-projection", Path("data"), 8000))
+
+
+def test_products_and_cascades_are_decoded_by_candidates():
+    by_candidates = {name for name in HEADS if decoding_options(name) == ("--task", "translation_mhe")}
+    assert not any(decoding_options(name) for name in HEADS if name not in by_candidates)
+    assert by_candidates == {name for name in HEADS if name.startswith(("product", "cascade"))}
 
 
 def with_bleu(name, seed, bleu):
