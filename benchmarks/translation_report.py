@@ -98,10 +98,10 @@ Parameters are the output layer's own; "shared" ones are the embedding's. The li
 target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
 (lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
 shared their machine with other work, but of `python -m benchmarks.step_time`, where all models take turns on
-the same batches in one process: milliseconds of processor time {precision}, one thread, for a whole update,
-and for the output layer's forward and backward passes alone. "Trained a step" are the output layer's
-parameters, shared ones included, that get a gradient other than zero from one batch's loss, mean over
-batches.
+the same batches in one process: milliseconds of processor time {precision},
+one thread, for a whole update, and for the output layer's forward and backward passes alone. "Trained a
+step" are the output layer's parameters, shared ones included, that get a gradient other than zero from one
+batch's loss, mean over batches.
 
 Rows that end in "{EQUAL_TIME}" have as many updates as fit into the processor time of the full softmax's
 training, by the step times that `python -m benchmarks.step_time --autocast-bf16` found.{kept}

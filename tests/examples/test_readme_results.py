@@ -21,7 +21,11 @@ def table(path: str, heading: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("heading", "page"),
-    [("### Multi30k", "multi30k"), ("### Tatoeba", "tatoeba")],
+    [
+        ("### Multi30k", "multi30k"),
+        ("### Tatoeba", "tatoeba"),
+        ("### Tatoeba, 64,000 subwords", "tatoeba-64k"),
+    ],
 )
 def test_translation(heading: str, page: str) -> None:
     shown = table("README.md", heading)
