@@ -1,8 +1,8 @@
 """What each choice is worth, one at a time, with a small model: `python -m benchmarks.levers DATA`.
 
-DATA is a folder that `benchmarks.multi30k` prepared. Every lever is one training of the same small
-Transformer, its test set translated and scored; its row goes to the results file (.jsonl), and tables of all
-rows with the exact commands are written beside it (.md). What is finished is not done again.
+DATA is the folder that `benchmarks.translation multi30k` prepared. Every lever is one training of the same
+small Transformer, its test set translated and scored; its row goes to the results file (.jsonl), and tables
+of all rows with the exact commands are written beside it (.md). What is finished is not done again.
 """
 
 from __future__ import annotations
