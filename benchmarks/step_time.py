@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .heads import HEADS
 from .process import KEEP_MEMORY, USER_DIR
 from .results import markdown_table
 from .runner import write_json
 from .significance import BASELINE
-from .translation import CORPORA, results_of, train_options
+from .translation import CORPORA, add_prepared_corpus, results_of, train_options
 from .translation_report import step_times_file
 
 
@@ -33,12 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.step_time", description=__doc__.split("\n")[0]
     )
+    add_prepared_corpus(parser)
     # fmt: off
     add = parser.add_argument
-    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
-    add("--data", type=Path, default=None, metavar="DIR",
-        help="fairseq data folder (default: data/CORPUS.de-en)")
-    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
     add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
     add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
     add("--autocast-bf16", action="store_true", help="for output layers whose criterions know it")
@@ -77,8 +74,8 @@ class _Trainer:
         from fairseq import options as fairseq_options
         from fairseq import tasks
 
-        flags = train_options(CORPORA[options.corpus], name, options.data.resolve(), updates=1000)
-        flags = tuple(flag for flag in flags if options.autocast_bf16 or flag != "--autocast-bf16")
+        corpus, data = CORPORA[options.corpus], options.data.resolve()
+        flags = train_options(corpus, name, data, updates=1000, bf16=options.autocast_bf16)
         command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
@@ -149,21 +146,22 @@ def _batches(trainer: _Trainer, options: argparse.Namespace) -> list[dict[str, A
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A pipe table, with ratios to the tied full softmax."""
-    base = next(row for row in rows if row["name"] == BASELINE)
+    """A pipe table, with ratios to the tied full softmax where it was measured too."""
+    base = next((row for row in rows if row["name"] == BASELINE), None)
+
+    def of_base(key: str) -> Callable[[dict[str, Any]], str]:
+        return lambda row: f"{row[key] / base[key]:.2f}" if base else "–"
+
     return markdown_table(
         rows,
         [
             ("output layer", lambda row: row["name"]),
             ("step, ms", lambda row: f"{row['step_ms']:.0f}"),
-            ("of the full softmax's", lambda row: f"{row['step_ms'] / base['step_ms']:.2f}"),
+            ("of the full softmax's", of_base("step_ms")),
             ("output layer alone, ms", lambda row: f"{row['head_ms']:.1f}"),
-            ("of the full softmax's ", lambda row: f"{row['head_ms'] / base['head_ms']:.2f}"),
+            ("of the full softmax's ", of_base("head_ms")),
             ("parameters with a gradient", lambda row: f"{row['trained_parameters']:,}"),
-            (
-                "of the full softmax's  ",
-                lambda row: f"{row['trained_parameters'] / base['trained_parameters']:.2f}",
-            ),
+            ("of the full softmax's  ", of_base("trained_parameters")),
         ],
     )
 

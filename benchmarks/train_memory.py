@@ -14,12 +14,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from .heads import HEADS
 from .process import USER_DIR, run_logged, shown, tool
 from .results import Row
 from .runner import write_json
 from .sweep import guarded
-from .translation import CORPORA, results_of, train_options
+from .translation import CORPORA, add_prepared_corpus, results_of, train_options
 from .translation_report import memory_file
 
 
@@ -32,12 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.train_memory", description=__doc__.split("\n")[0]
     )
+    add_prepared_corpus(parser)
     # fmt: off
     add = parser.add_argument
-    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
-    add("--data", type=Path, default=None, metavar="DIR",
-        help="fairseq data folder (default: data/CORPUS.de-en)")
-    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
     add("--updates", type=int, default=30, metavar="N", help="default: %(default)s")
     add("--runs", type=Path, default=None, metavar="DIR", help="folder of the logs (default: runs/CORPUS)")
     add("--results", type=Path, default=None, metavar="FILE", help="default: docs/results/CORPUS-memory.json")
@@ -53,10 +49,10 @@ def _benchmark(options: argparse.Namespace) -> None:
     for name in options.only:
         row: Row = {"name": name, "updates": options.updates}
         for key, more in (("train_peak_bytes", ["--disable-validation"]), ("peak_bytes", [])):
-            flags = train_options(CORPORA[options.corpus], name, data, options.updates)
+            flags = train_options(CORPORA[options.corpus], name, data, options.updates, bf16=False)
             command = [
                 tool("fairseq-train"), str(data), "--user-dir", str(USER_DIR), "--cpu", "--no-save",
-                *(flag for flag in flags if flag != "--autocast-bf16"), *more,
+                *flags, *more,
             ]  # fmt: skip
             print(f"$ {shown(command)}", flush=True)
             row[key] = run_logged(command, runs / f"memory-{name}.log").peak_bytes

@@ -194,10 +194,21 @@ def prepare_command(corpus: Corpus, source: Path, destination: Path) -> list[str
     ]  # fmt: skip
 
 
-def train_options(corpus: Corpus, name: str, data: Path, updates: int) -> tuple[str, ...]:
-    """fairseq-train's options for one output layer."""
+def add_prepared_corpus(parser: argparse.ArgumentParser) -> None:
+    """CORPUS, --data and --only of the benchmarks that measure on what this one has prepared."""
+    # fmt: off
+    add = parser.add_argument
+    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
+    add("--data", type=Path, default=None, metavar="DIR",
+        help="fairseq data folder (default: data/CORPUS.de-en)")
+    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
+    # fmt: on
+
+
+def train_options(corpus: Corpus, name: str, data: Path, updates: int, bf16: bool = True) -> tuple[str, ...]:
+    """fairseq-train's options for one output layer, in bfloat16 where it can be."""
     own = head_options(name, data, corpus.vocab_size)
-    left_out = (*own, *UNSUPPORTED.get(name, ()))
+    left_out = (*own, *UNSUPPORTED.get(name, ()), *(() if bf16 else ("--autocast-bf16",)))
     # fairseq's own transformer is larger unless told.
     common = {**DEFAULTS, **(SMALL if "transformer" in own else {}), **corpus.options}
     kept = [

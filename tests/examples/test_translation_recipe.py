@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import BLEU
 
+from benchmarks import step_time
 from benchmarks.heads import HEADS, UNSUPPORTED, decoding_options, head_options
 from benchmarks.process import ROOT, CommandError
 from benchmarks.significance import BASELINE, folder_name, paired_tests
@@ -74,6 +75,20 @@ def test_options_of_a_corpus_overrule_the_defaults():
         assert options.count("--encoder-layers") == 1
         assert options[options.index("--encoder-layers") + 1] == "2"
     assert not any("{" in part for part in head_options("cascade-tied-projection", Path("data"), 8000))
+
+
+def test_bfloat16_can_be_left_out():
+    options = [
+        train_options(CORPORA["multi30k"], "product", Path("d"), 9, bf16=bf16) for bf16 in (True, False)
+    ]
+    assert [part for part in options[0] if part not in options[1]] == ["--autocast-bf16"]
+
+
+def test_step_times_are_told_with_and_without_the_full_softmax():
+    row = {"name": "product", "step_ms": 50.0, "head_ms": 5.0, "trained_parameters": 1000}
+    assert step_time.table([row]).endswith("| product | 50 | – | 5.0 | – | 1,000 | – |")
+    full = {"name": BASELINE, "step_ms": 100.0, "head_ms": 50.0, "trained_parameters": 4000}
+    assert step_time.table([full, row]).endswith("| product | 50 | 0.50 | 5.0 | 0.10 | 1,000 | 0.25 |")
 
 
 def test_products_and_cascades_are_decoded_by_candidates():
