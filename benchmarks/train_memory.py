@@ -48,8 +48,8 @@ def _benchmark(options: argparse.Namespace) -> None:
     rows: list[Row] = []
     for name in options.only:
         row: Row = {"name": name, "updates": options.updates}
+        flags = train_options(CORPORA[options.corpus], name, data, options.updates, bf16=False)
         for key, more in (("train_peak_bytes", ["--disable-validation"]), ("peak_bytes", [])):
-            flags = train_options(CORPORA[options.corpus], name, data, options.updates, bf16=False)
             command = [
                 tool("fairseq-train"), str(data), "--user-dir", str(USER_DIR), "--cpu", "--no-save",
                 *flags, *more,

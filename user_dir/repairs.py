@@ -85,11 +85,12 @@ def diverse_beams_beyond_the_first_sentences() -> None:
     DiverseBeamSearch.step = step
 
 
-def load_adaptive_softmax_with_shared_embeddings() -> None:
-    """Makes checkpoints with ``--adaptive-softmax-cutoff`` and shared embeddings load again.
+def load_other_output_layers_with_shared_embeddings() -> None:
+    """Makes checkpoints load whose output layer is not fairseq's full softmax, where embeddings are shared.
 
-    Loading puts the weight of the full softmax that sharing would tie into the state, which this decoder
-    lacks (fairseq's issues 2292 and 3545): the training can not be resumed, nor can its checkpoint translate.
+    Loading puts the weight that sharing would tie into the state of every decoder, also of one that has no
+    such projection: an MHE head's, or fairseq's own with ``--adaptive-softmax-cutoff`` (its issues 2292 and
+    3545), whose training could not be resumed, nor its checkpoint translate.
     """
     original = TransformerDecoderBase.upgrade_state_dict_named
     if hasattr(original, "__wrapped__"):
@@ -98,7 +99,7 @@ def load_adaptive_softmax_with_shared_embeddings() -> None:
     @functools.wraps(original)
     def upgrade_state_dict_named(self: Any, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
         state_dict = original(self, state_dict, name)
-        if self.adaptive_softmax is not None:
+        if self.output_projection is None:
             state_dict.pop(f"{name}.output_projection.weight", None)
         return state_dict
 
@@ -110,4 +111,4 @@ def install() -> None:
     keep_last_batch()
     block_ngrams_without_cuda_extension()
     diverse_beams_beyond_the_first_sentences()
-    load_adaptive_softmax_with_shared_embeddings()
+    load_other_output_layers_with_shared_embeddings()

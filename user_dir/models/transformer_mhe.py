@@ -39,12 +39,6 @@ class TransformerMHEDecoder(TransformerDecoderBase):
         """``(batch, length, d)`` to log-probabilities ``(batch, length, V)``, float32."""
         return self.head.log_prob(features)
 
-    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
-        state_dict = super().upgrade_state_dict_named(state_dict, name)
-        # With sharing on, fairseq puts the projection that it expects back into the state.
-        state_dict.pop(f"{name}.output_projection.weight", None)
-        return state_dict
-
 
 @register_model("transformer_mhe")
 class TransformerMHEModel(TransformerModel):
