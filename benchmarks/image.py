@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from .process import CommandError, shown
-from .results import Column, Row, markdown_table
-from .sweep import guarded
-from .trainings import (
+from benchmarks.harness.process import CommandError, shown
+from benchmarks.harness.results import Column, Row, markdown_table
+from benchmarks.harness.sweep import guarded
+from benchmarks.harness.trainings import (
     chosen,
     command_section,
     folder_of,

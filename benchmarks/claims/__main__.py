@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from ..process import CommandError, shown
-from ..results import Row, append_row, read_rows
-from ..sweep import guarded
-from .measurements import CLAIMS
-from .report import KEY, write_report
+from benchmarks.claims.measurements import CLAIMS
+from benchmarks.claims.report import KEY, write_report
+from benchmarks.harness.process import CommandError, shown
+from benchmarks.harness.results import Row, append_row, read_rows
+from benchmarks.harness.sweep import guarded
 
 
 def main() -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..plots import save, subplots
-from ..results import Column, Row, markdown_table
-from .section import Line, Section, percent
+from benchmarks.claims.section import Line, Section, percent
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.results import Column, Row, markdown_table
 
 TITLE = "The best label is the tuple of the heads' best digits"
 

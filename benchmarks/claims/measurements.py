@@ -11,13 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmarks.claims import argmax, order, rank
+from benchmarks.claims.trained import Frozen, TrainedModel, frozen_features, sentences
+from benchmarks.harness.fitting import Stopwatch
+from benchmarks.harness.process import CommandError
 from user_dir.errors import UsageError
 from user_dir.label_order import label_order
-
-from ..fitting import Stopwatch
-from ..process import CommandError
-from . import argmax, order, rank
-from .trained import Frozen, TrainedModel, frozen_features, sentences
 
 #: The joint form is trained nowhere else.
 JOINT = "joint, 4 groups"

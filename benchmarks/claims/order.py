@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.claims.rank import evaluate
+from benchmarks.claims.trained import Text
+from benchmarks.harness.fitting import Stopwatch, fit
 from mhe_nmt import OutputHead, build_head
-
-from ..fitting import Stopwatch, fit
-from .rank import evaluate
-from .trained import Text
 
 BATCH, RATE = 500, 3e-3
 HISTORY = 2

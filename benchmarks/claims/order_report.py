@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..plots import save, subplots
-from ..results import Column, Row, markdown_table
-from .order import HEADS, ORDERS, REGIMES
-from .section import Line, Section, percent
+from benchmarks.claims.order import HEADS, ORDERS, REGIMES
+from benchmarks.claims.section import Line, Section, percent
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.results import Column, Row, markdown_table
 
 TITLE = "The order of the labels, underfitted and overfitted"
 

@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.claims.trained import Frozen
+from benchmarks.harness.fitting import Stopwatch, fit
 from mhe_nmt import OutputHead, build_head
-
-from ..fitting import Stopwatch, fit
-from .trained import Frozen
 
 BATCH = 200
 RATES = (0.003, 0.01, 0.03)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..plots import save, subplots
-from ..results import Column, Row, markdown_table
-from .section import Line, Section, percent
+from benchmarks.claims.section import Line, Section, percent
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.results import Column, Row, markdown_table
 
 TITLE = "Cross entropy against rank"
 

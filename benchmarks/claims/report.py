@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..results import Row, write_whole
-from . import argmax_report, order_report, rank_report
+from benchmarks.claims import argmax_report, order_report, rank_report
+from benchmarks.harness.results import Row, write_whole
 
 KEY = ("claim", "name", "setting", "seed")
 

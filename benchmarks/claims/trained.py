@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.harness.process import USER_DIR, CommandError
 from mhe_nmt import OutputHead
-
-from ..process import USER_DIR, CommandError
 
 _TOKENS = 4000
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from ..process import USER_DIR, CommandError, run_logged, shown, tool
-from ..results import append_row, read_rows
-from ..runner import cpu_name
-from .models import OUTPUT_LAYERS, batches, build, make_data
-from .report import write_report
-from .step import measure
+from benchmarks.decoding.models import OUTPUT_LAYERS, batches, build, make_data
+from benchmarks.decoding.report import write_report
+from benchmarks.decoding.step import measure
+from benchmarks.harness.process import USER_DIR, CommandError, run_logged, shown, tool
+from benchmarks.harness.results import append_row, read_rows
+from benchmarks.harness.runner import cpu_name
 
 SIZES = (8_192, 32_768, 131_072, 524_288, 1_048_576)
 _TRANSLATED = re.compile(r"Translated [\d,]+ sentences \([\d,]+ tokens\) in ([\d.]+)s \(([\d.]+) sentences/s")

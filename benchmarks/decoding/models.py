@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..process import USER_DIR, run_logged, tool
+from benchmarks.harness.process import USER_DIR, run_logged, tool
 
 #: Options of fairseq-train by the name of the output layer. The first two are fairseq's own.
 OUTPUT_LAYERS: dict[str, tuple[str, ...]] = {

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..plots import save, subplots
-from ..results import markdown_table, write_whole
-from .models import BASELINE, OUTPUT_LAYERS
+from benchmarks.decoding.models import BASELINE, OUTPUT_LAYERS
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.results import markdown_table, write_whole
 
 Row = dict[str, Any]
 

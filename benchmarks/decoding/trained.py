@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from ..process import USER_DIR
-from ..results import markdown_table
-from ..runner import write_json
-from .models import batches, mean_entropy
-from .step import measure
+from benchmarks.decoding.models import batches, mean_entropy
+from benchmarks.decoding.step import measure
+from benchmarks.harness.process import USER_DIR
+from benchmarks.harness.results import markdown_table
+from benchmarks.harness.runner import write_json
 
 
 def main() -> None:

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..process import CommandError, run_logged, shown
-from ..results import append_row, read_rows
-from ..sweep import guarded
-from .layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
-from .report import write_report
+from benchmarks.harness.process import CommandError, run_logged, shown
+from benchmarks.harness.results import append_row, read_rows
+from benchmarks.harness.sweep import guarded
+from benchmarks.vocabulary.layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
+from benchmarks.vocabulary.report import write_report
 
 FEWEST = 200
 SIZES = (10_000, 100_000, 1_000_000)

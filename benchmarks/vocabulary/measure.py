@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..decoding.step import peak_memory
-from ..fitting import Stopwatch, fit
-from .layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
-from .models import FEATURES, Network, OutputLayer, build
-from .orders import label_order
-from .source import Sample, Source
+from benchmarks.decoding.step import peak_memory
+from benchmarks.harness.fitting import Stopwatch, fit
+from benchmarks.vocabulary.layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
+from benchmarks.vocabulary.models import FEATURES, Network, OutputLayer, build
+from benchmarks.vocabulary.orders import label_order
+from benchmarks.vocabulary.source import Sample, Source
 
 RATE = 0.01
 _NATS_PER_BIT = math.log(2)

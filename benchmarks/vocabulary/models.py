@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.vocabulary.layers import LAYERS
 from mhe_nmt import OutputHead, build_head
-
-from .layers import LAYERS
 
 EMBEDDING, HIDDEN, FEATURES = 32, 256, 64
 

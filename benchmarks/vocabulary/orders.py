@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.vocabulary.layers import LAYERS
+from benchmarks.vocabulary.source import Sample, Source
 from data_prep.cluster import balanced_order, word_vectors
 from mhe_nmt.codec import balanced_radices
-
-from .layers import LAYERS
-from .source import Sample, Source
 
 DIMENSIONS = 16
 

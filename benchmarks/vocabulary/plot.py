@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..plots import save, subplots
-from ..results import Row
-from .layers import BASELINE, LAYERS
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.results import Row
+from benchmarks.vocabulary.layers import BASELINE, LAYERS
 
 #: Colour by kind of output layer; the order of the labels is the marker.
 _COLOURS = {

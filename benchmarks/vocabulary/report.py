@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..results import Column, Row, markdown_table, write_whole
-from .layers import BASELINE, LAYERS, MANY_LABELS
-from .measure import RATE
-from .models import FEATURES, HIDDEN, MOST_LOGITS
-from .orders import DIMENSIONS
-from .plot import plot
+from benchmarks.harness.results import Column, Row, markdown_table, write_whole
+from benchmarks.vocabulary.layers import BASELINE, LAYERS, MANY_LABELS
+from benchmarks.vocabulary.measure import RATE
+from benchmarks.vocabulary.models import FEATURES, HIDDEN, MOST_LOGITS
+from benchmarks.vocabulary.orders import DIMENSIONS
+from benchmarks.vocabulary.plot import plot
 
 
 def write_report(rows: Sequence[Row], page: Path, results: Path) -> None:

@@ -14,10 +14,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from benchmarks.heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
-from benchmarks.process import CommandError, run_logged, shown, stop_others
-from benchmarks.results import Row
-from benchmarks.runner import Experiment, run
+from benchmarks.harness.process import CommandError, run_logged, shown, stop_others
+from benchmarks.harness.results import Row
+from benchmarks.harness.runner import Experiment, run
+from benchmarks.translation.heads import HEADS, ORDER, UNSUPPORTED, head_options, make_order
 
 from .corpus import SIDES, SPLITS
 from .progress import TrainingProgress, say

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from benchmarks.train_log import parse_line
+from benchmarks.harness.train_log import parse_line
 
 
 def say(line: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.results import Row, markdown_table, own_parameters, signatures
-from benchmarks.runner import Experiment
+from benchmarks.harness.results import Row, markdown_table, own_parameters, signatures
+from benchmarks.harness.runner import Experiment
 from data_prep.lines import read_lines
 from data_prep.score import read_generate
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from prep_corpus import prepare_args, run_cli, write_corpus
 
 from data_prep import stages
+from tests.data_prep.corpus import prepare_args, run_cli, write_corpus
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
-from trained_models import batches, load
+
+from tests.user_dir.trained_models import batches, load
 
 
 def main(rank: int, address: str, job: dict[str, str]) -> None:

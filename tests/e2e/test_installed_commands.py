@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import (
+
+from tests.user_dir.fairseq_commands import (
     SCRIPTS,
     USER_DIR,
     decoding_arguments,
@@ -18,7 +19,7 @@ from fairseq_commands import (
     script,
     training_arguments,
 )
-from trained_models import CONFIGURATIONS
+from tests.user_dir.trained_models import CONFIGURATIONS
 
 REPOSITORY = USER_DIR.parent
 

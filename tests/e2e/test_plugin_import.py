@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from fairseq import checkpoint_utils, utils
 from fairseq.data import data_utils
 from fairseq.models import ARCH_MODEL_REGISTRY
-from fairseq_commands import USER_DIR, script
 
 import user_dir
+from tests.user_dir.fairseq_commands import USER_DIR, script
 
 ARCHITECTURES = {
     "transformer_mhe", "transformer_mhe_iwslt_de_en", "transformer_mhe_wmt_en_de",

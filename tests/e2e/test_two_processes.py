@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import SCRIPTS, Output, fairseq_train, one_thread, training_arguments
-from trained_models import CONFIGURATIONS, Trained, batches, load, parameters
+
+from tests.user_dir.fairseq_commands import SCRIPTS, Output, fairseq_train, one_thread, training_arguments
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches, load, parameters
 
 REPOSITORY = Path(__file__).parents[2]
 #: Nothing random: the two processes share a seed, but not the batches that it is used on. And not Adam, which
@@ -106,10 +106,10 @@ def test_gradients_under_torchs_own_ddp(trained: Callable[[str], Trained], tmp_p
     job_file = tmp_path / "job.json"
     job_file.write_text(json.dumps(job), encoding="utf-8")
     address = free_address()
-    search_path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "user_dir")])
     worker = [sys.executable, Path(__file__).with_name("ddp_worker.py")]
     run_pair(
-        [[*worker, rank, address, job_file] for rank in (0, 1)], {**one_thread(), "PYTHONPATH": search_path}
+        [[*worker, rank, address, job_file] for rank in (0, 1)],
+        {**one_thread(), "PYTHONPATH": str(REPOSITORY)},
     )
     for name in names:
         model, task = load(trained(name).checkpoint)

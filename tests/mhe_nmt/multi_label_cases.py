@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from strategies import shuffled
 from torch import Tensor
 
 from mhe_nmt import MultiLabelCascade, OneVsAllHead
 from mhe_nmt.heads import MultiLabelHead
+from tests.mhe_nmt.strategies import shuffled
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 import torch
-from strategies import Case, Code, shuffled
 from torch import Tensor
 
 from mhe_nmt import SamplingHead
+from tests.mhe_nmt.strategies import Case, Code, shuffled
 
 CODES = [
     Code(24, (6, 4)),

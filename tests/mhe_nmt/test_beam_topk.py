@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import sorted_topk
-from strategies import KINDS, Case, Code, cases, shuffled
 from torch import Tensor
 
 from mhe_nmt import OutputHead
+from tests.mhe_nmt.oracles import sorted_topk
+from tests.mhe_nmt.strategies import KINDS, Case, Code, cases, shuffled
 
 
 def dense_sums(head: OutputHead, features: Tensor, scores: Tensor, exclude: Tensor | None) -> Tensor:

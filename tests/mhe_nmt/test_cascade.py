@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import all_digits, rank_of
-from strategies import Case, Code, cases, codes, shuffled
 from torch import nn
+
+from tests.mhe_nmt.oracles import all_digits, rank_of
+from tests.mhe_nmt.strategies import Case, Code, cases, codes, shuffled
 
 TABLES = ("cascade", "cascade-nobias")
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import digits_of, rank_of
-from strategies import Code, codes
 
 from mhe_nmt import LabelCodec, balanced_radices
+from tests.mhe_nmt.oracles import digits_of, rank_of
+from tests.mhe_nmt.strategies import Code, codes
 
 
 def build(code: Code) -> LabelCodec:

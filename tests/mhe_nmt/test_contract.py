@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import dense_nll, dense_smooth
-from strategies import EXACT_SMOOTHING, KINDS, Case, Code, cases, leading_shapes
 from torch import Tensor
 
 from mhe_nmt import HEADS, HeadOutput, OutputHead
+from tests.mhe_nmt.oracles import dense_nll, dense_smooth
+from tests.mhe_nmt.strategies import EXACT_SMOOTHING, KINDS, Case, Code, cases, leading_shapes
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 

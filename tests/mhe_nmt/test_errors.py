@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from strategies import KINDS, Case, Code
 
 from mhe_nmt import (
     CascadeHead,
@@ -19,6 +18,7 @@ from mhe_nmt import (
     balanced_radices,
     build_head,
 )
+from tests.mhe_nmt.strategies import KINDS, Case, Code
 
 CODED = ("product", "cascade", "sampling")
 

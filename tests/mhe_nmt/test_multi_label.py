@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from multi_label_cases import Case, cases
 from torch import Tensor
 
 from mhe_nmt import MultiLabelCascade, OneVsAllHead
 from mhe_nmt.heads import MultiLabelHead
+from tests.mhe_nmt.multi_label_cases import Case, cases
 
 
 def log_sigmoid(z: float) -> float:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from multi_label_cases import Case, randomised
-from strategies import Code, shuffled
-from test_shapes_memory import Widest
 
 from mhe_nmt import MultiLabelCascade, OneVsAllHead
 from mhe_nmt.heads import MultiLabelHead
 from mhe_nmt.heads.multi_label_cascade import best_num_groups
+from tests.mhe_nmt.multi_label_cases import Case, randomised
+from tests.mhe_nmt.strategies import Code, shuffled
+from tests.mhe_nmt.test_shapes_memory import Widest
 
 
 @pytest.mark.parametrize("candidates", [0, 2])

@@ -8,7 +8,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
-from oracles import (
+from torch import Tensor, nn
+
+from tests.mhe_nmt.oracles import (
     all_digits,
     cascade_log_prob,
     composed_weights,
@@ -18,8 +20,7 @@ from oracles import (
     table_conditional,
     with_prototypes,
 )
-from strategies import KINDS, Case, cases
-from torch import Tensor, nn
+from tests.mhe_nmt.strategies import KINDS, Case, cases
 
 CLOSE = {"rtol": 1e-8, "atol": 1e-8}
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from strategies import KINDS, Case, Code, shuffled
 from torch import Tensor
+
+from tests.mhe_nmt.strategies import KINDS, Case, Code, shuffled
 
 CODES = [Code(23, (4, 6), shuffled(23, 1)), Code(24, (2, 3, 4)), Code(5, (9, 7))]
 LOW = [torch.float16, torch.bfloat16]

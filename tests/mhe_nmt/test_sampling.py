@@ -9,7 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sampling_heads import (
+from torch import Tensor
+
+from mhe_nmt import SamplingHead
+from tests.mhe_nmt.sampling_heads import (
     CODES,
     blocks_of,
     build,
@@ -19,10 +22,7 @@ from sampling_heads import (
     used_blocks,
     used_labels,
 )
-from strategies import Case, Code, codes, shuffled
-from torch import Tensor
-
-from mhe_nmt import SamplingHead
+from tests.mhe_nmt.strategies import Case, Code, codes, shuffled
 
 
 @pytest.mark.parametrize("code", CODES)

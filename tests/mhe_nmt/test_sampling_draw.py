@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sampling_heads import build, build_beside_targets, build_counted, draws, set_counts
-from strategies import Case, Code, shuffled
 
 from mhe_nmt import SamplingHead
 from mhe_nmt.heads.sampling import POWER
+from tests.mhe_nmt.sampling_heads import build, build_beside_targets, build_counted, draws, set_counts
+from tests.mhe_nmt.strategies import Case, Code, shuffled
 
 
 def test_more_samples_less_noise() -> None:

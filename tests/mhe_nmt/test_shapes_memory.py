@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from strategies import KINDS, Case, Code, shuffled
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from tests.mhe_nmt.strategies import KINDS, Case, Code, shuffled
 
 SPARSE = (
     "product",

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from strategies import KINDS, Case, Code, shuffled
 from torch import nn
+
+from tests.mhe_nmt.strategies import KINDS, Case, Code, shuffled
 
 CODE = Code(23, (4, 6), shuffled(23, 1))
 CODED = [kind for kind, (name, _) in KINDS.items() if name != "onehot"]

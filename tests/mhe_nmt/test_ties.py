@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import all_digits, composed_weights, sorted_topk
-from strategies import KINDS, Case, Code, cases, codes, shuffled
 
 from mhe_nmt import OutputHead
+from tests.mhe_nmt.oracles import all_digits, composed_weights, sorted_topk
+from tests.mhe_nmt.strategies import KINDS, Case, Code, cases, codes, shuffled
 
 #: Kinds whose logits are exact sums of small integers here, so every path must see the same bits. (Left
 #: out are mixtures and cascades with a GELU before a product: the last bit of a GELU or a logaddexp depends

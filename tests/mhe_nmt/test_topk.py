@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import sorted_topk
-from strategies import KINDS, Case, Code, cases, leading_shapes, shuffled
 
 from mhe_nmt.topk import dense_topk, select_topk, staircase
+from tests.mhe_nmt.oracles import sorted_topk
+from tests.mhe_nmt.strategies import KINDS, Case, Code, cases, leading_shapes, shuffled
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from trained_models import corpus, larger_corpus, order_file, separate_corpus, trained
+
+from tests.user_dir.trained_models import corpus, larger_corpus, order_file, separate_corpus, trained
 
 
 def pytest_configure(config: pytest.Config) -> None:

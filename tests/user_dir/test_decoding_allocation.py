@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from decoding_pairs import both, random_batch, random_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from tests.user_dir.decoding_pairs import both, random_batch, random_model
 
 SIZE, SENTENCES, BEAM = 4000, 6, 5
 HEADS: list[dict[str, Any]] = [

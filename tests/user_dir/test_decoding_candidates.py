@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from decoding_pairs import assert_same, both, random_batch, random_model
 from fairseq.sequence_generator import SequenceGenerator
-from trained_models import Trained, batches
 
+from tests.user_dir.decoding_pairs import assert_same, both, random_batch, random_model
+from tests.user_dir.trained_models import Trained, batches
 from user_dir.decoding.generator import CandidateMixin
 
 HEADS = ["product", "mixture", "cascade", "cascade-tied", "cascade-digit", "three-heads", "order-file"]

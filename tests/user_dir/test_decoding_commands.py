@@ -8,10 +8,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from fairseq_commands import Output, fairseq_generate, fairseq_interactive, fairseq_train
-from toy_corpus import SIZES, sentence_pairs
-from trained_models import Trained
 
+from tests.user_dir.fairseq_commands import Output, fairseq_generate, fairseq_interactive, fairseq_train
+from tests.user_dir.toy_corpus import SIZES, sentence_pairs
+from tests.user_dir.trained_models import Trained
 from user_dir.decoding.candidates import CandidateEnsemble
 from user_dir.models.transformer_mhe import TransformerMHEModel
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from decoding_pairs import assert_same, both, random_batch, random_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.user_dir.decoding_pairs import assert_same, both, random_batch, random_model
 from user_dir.decoding.generator import CandidateMixin
 
 HEADS: list[dict[str, Any]] = [

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from fairseq_cli import train
-from fairseq_commands import fairseq_generate, run, training_arguments
-from toy_corpus import SIZES
-from trained_models import load, parameters
+
+from tests.user_dir.fairseq_commands import fairseq_generate, run, training_arguments
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import load, parameters
 
 SHARED = ["--share-all-embeddings", "--share-decoder-input-output-embed"]
 

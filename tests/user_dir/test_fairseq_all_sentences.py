@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fairseq.data import data_utils
-from fairseq_commands import fairseq_generate, fairseq_interactive, fairseq_train
-from toy_corpus import SIZES
-from trained_models import Trained
+
+from tests.user_dir.fairseq_commands import fairseq_generate, fairseq_interactive, fairseq_train
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import Trained
 
 # fmt: off
 SUBSETS = [

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import fairseq_generate, fairseq_train, refusal, run
-from toy_corpus import SIZES
-from trained_models import parameters
 
+from tests.user_dir.fairseq_commands import fairseq_generate, fairseq_train, refusal, run
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import parameters
 from user_dir import average_checkpoints
 
 # Two updates an epoch.

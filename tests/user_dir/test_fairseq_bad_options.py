@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from fairseq_cli import generate, train
-from fairseq_commands import decoding_arguments, refusal, training_arguments
+
+from tests.user_dir.fairseq_commands import decoding_arguments, refusal, training_arguments
 
 
 def refused(data: Path, save_dir: Path, *options: Any) -> str:

@@ -11,9 +11,15 @@ from typing import Any
 import pytest
 import torch
 from fairseq_cli import generate, train, validate
-from fairseq_commands import decoding_arguments, fairseq_generate, fairseq_train, refusal, training_arguments
-from trained_models import CONFIGURATIONS, Trained, load, parameters
 
+from tests.user_dir.fairseq_commands import (
+    decoding_arguments,
+    fairseq_generate,
+    fairseq_train,
+    refusal,
+    training_arguments,
+)
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, load, parameters
 from user_dir.errors import UsageError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
-from trained_models import Trained, batches
 
+from tests.user_dir.trained_models import Trained, batches
 from user_dir.criterions.mhe_ce import MHECrossEntropyCriterion
 from user_dir.errors import UsageError
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import fairseq_generate, fairseq_validate
-from trained_models import CONFIGURATIONS, Trained, batches
+
+from tests.user_dir.fairseq_commands import fairseq_generate, fairseq_validate
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches
 
 
 def dense(model: Any, batch: dict[str, Any]) -> torch.Tensor:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from fairseq_commands import Output, fairseq_generate
 from torch import Tensor
-from toy_corpus import SIZES
-from trained_models import CONFIGURATIONS, Trained, batches
+
+from tests.user_dir.fairseq_commands import Output, fairseq_generate
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches
 
 #: A head that has all that can go wrong in the dense path: unused codes, a permutation, a tied table.
 HEADS = ["product", "mixture", "cascade-tied", "cascade-digit", "sampling"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from fairseq_commands import fairseq_generate, fairseq_train, fairseq_validate
-from toy_corpus import SIZES
-from trained_models import CONFIGURATIONS, Trained, batches, load, parameters
+
+from tests.user_dir.fairseq_commands import fairseq_generate, fairseq_train, fairseq_validate
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches, load, parameters
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

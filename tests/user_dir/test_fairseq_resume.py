@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import Output, fairseq_train
-from trained_models import CONFIGURATIONS, parameters
+
+from tests.user_dir.fairseq_commands import Output, fairseq_train
+from tests.user_dir.trained_models import CONFIGURATIONS, parameters
 
 
 def updates(output: Output) -> dict[int, tuple[str, str]]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from fairseq_commands import fairseq_generate, fairseq_train
-from toy_corpus import SIZES
-from trained_models import CONFIGURATIONS, Trained, load, parameters
+
+from tests.user_dir.fairseq_commands import fairseq_generate, fairseq_train
+from tests.user_dir.toy_corpus import SIZES
+from tests.user_dir.trained_models import CONFIGURATIONS, Trained, load, parameters
 
 
 def trained_parameters(checkpoint: Path) -> int:

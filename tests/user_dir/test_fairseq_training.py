@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from fairseq_commands import Output, fairseq_train, fairseq_validate
-from trained_models import CONFIGURATIONS, UPDATES, Trained, parameters
 
 from mhe_nmt import HEADS
+from tests.user_dir.fairseq_commands import Output, fairseq_train, fairseq_validate
+from tests.user_dir.trained_models import CONFIGURATIONS, UPDATES, Trained, parameters
 
 
 def losses(output: Output, name: str = "loss") -> list[float]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from random import Random
 
 from fairseq_cli import preprocess
-from fairseq_commands import run
+
+from tests.user_dir.fairseq_commands import run
 
 #: Not multiples of 8, which is what fairseq's batches are rounded to.
 SIZES = {"train": 241, "valid": 19, "test": 21}

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 from fairseq import checkpoint_utils
-from fairseq_commands import Output, fairseq_train
-from toy_corpus import make_corpus
 
 import user_dir
+from tests.user_dir.fairseq_commands import Output, fairseq_train
+from tests.user_dir.toy_corpus import make_corpus
 
 TIED = ["--share-all-embeddings"]
 #: Options after ``--arch transformer_mhe_tiny``, by a name for the tests. ``ORDER`` is a file of ranks.

@@ -1,1 +1,1 @@
-"""Data sets."""
+"""What several subjects read: pictures, augmentation, folders, arrays."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vision_xmc.common.errors import UsageError
 from vision_xmc.data.pictures import ImageSet, read_rgb
-from vision_xmc.errors import UsageError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 

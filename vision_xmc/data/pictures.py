@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vision_xmc.errors import UsageError
+from vision_xmc.common.errors import UsageError
 
 
 class ImageSet(ABC):

@@ -1,0 +1,1 @@
+"""Face models against sampled and full classifiers: ``python -m benchmarks.face``."""

@@ -1,0 +1,1 @@
+"""What all benchmarks share: processes, runs, rows, tables and plots. It knows no subject."""

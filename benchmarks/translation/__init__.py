@@ -1,0 +1,1 @@
+"""Translation with every output layer: ``python -m benchmarks.translation``."""

@@ -1,0 +1,66 @@
+"""The output layers to compare, as options of the plug-in, by the names they have in tables.
+
+All of them share one table among source and target input embeddings, so that only the output layer differs.
+The adaptive softmax is fairseq's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.harness.process import run_logged, shown
+
+ORDER = "order.txt"
+"""The learned label order's name in a data folder."""
+
+_INPUTS = "--mhe-share-input-embeddings"
+_TIED = "--share-all-embeddings"
+_ORDER = "--mhe-label-order {data}/" + ORDER
+
+_HEADS: dict[str, str] = {
+    "onehot-tied": f"--mhe-head onehot {_TIED}",
+    "onehot": f"--mhe-head onehot {_INPUTS}",
+    "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
+    "sampling": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_INPUTS}",
+    "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
+    "cascade-tied-projection": f"--mhe-head cascade --mhe-projection --mhe-prototypes 8 {_ORDER} {_TIED}",
+    "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
+    "adaptive-softmax": (
+        "--arch transformer --criterion adaptive_loss --ddp-backend legacy_ddp"
+        f" --adaptive-softmax-cutoff {{cutoffs}} {_TIED}"
+    ),
+    "product": f"--mhe-head product {_INPUTS}",
+    "product-8-groups": f"--mhe-head product --mhe-groups 8 {_INPUTS}",
+}
+
+HEADS = tuple(_HEADS)
+
+EQUAL_TIME = "-equal-time"
+"""Ends the names of trainings that have as many updates as fit into the full softmax's processor time."""
+
+UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing", "--autocast-bf16")}
+"""Options that an output layer's criterion does not have."""
+
+
+def head_options(name: str, data: Path, vocab_size: int) -> tuple[str, ...]:
+    """The options of one output layer for one data folder."""
+    # A tenth of the words with full vectors, a fifth with a quarter of the size, the rest with a sixteenth.
+    cutoffs = f"{vocab_size // 10},{3 * vocab_size // 10}"
+    return tuple(part.format(data=data, cutoffs=cutoffs) for part in _HEADS[name].split())
+
+
+def decoding_options(name: str) -> tuple[str, ...]:
+    """What fairseq-generate is told of an output layer: the best words of some need no scores of all."""
+    searched = any(f"--mhe-head {head}" in _HEADS[name] for head in ("product", "cascade"))
+    return ("--task", "translation_mhe") if searched else ()
+
+
+def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
+    """Writes the folder's learned label order, unless it is there; `order-N.txt` for clusters of N."""
+    order = data / (f"order-{cluster_size}.txt" if cluster_size else ORDER)
+    if not order.exists():
+        command = [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)]
+        command += ["--cluster-size", str(cluster_size)] if cluster_size else []
+        print(f"$ {shown(command)}", flush=True)
+        run_logged(command, log)

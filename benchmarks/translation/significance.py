@@ -1,0 +1,59 @@
+"""Whether output layers translate alike: sacrebleu's paired bootstrap over all seeds' translations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
+
+from benchmarks.harness.results import Row
+from data_prep.generate_output import read_generate
+
+BASELINE = "onehot-tied"
+SAMPLES = 1000
+
+
+def paired_tests(rows: Sequence[Row], runs: Path, data: Path) -> list[Row]:
+    """A row for each name but the baseline's: differences to it and their p-values.
+
+    The translations of all seeds that both have are tested as one test set. `runs` holds the folders of the
+    rows' experiments, `data` the reference.
+    """
+    references = (data / "raw" / "test.en").read_text(encoding="utf-8").splitlines()
+    outputs = {(row["name"], row["seed"]): runs / folder_name(row["name"], row["seed"]) for row in rows}
+    found = []
+    for name in dict.fromkeys(row["name"] for row in rows if row["name"] != BASELINE):
+        seeds = [s for n, s in outputs if n == name and (BASELINE, s) in outputs]
+        if seeds:
+            pair = [[_translations(outputs[n, s]) for s in seeds] for n in (BASELINE, name)]
+            found.append({"name": name, "seeds": seeds, **_compare(*pair, references * len(seeds))})
+    return found
+
+
+def _translations(folder: Path) -> list[str]:
+    return read_generate(folder / "test-lenpen1" / "generate-test.txt")
+
+
+def _compare(
+    baseline: Sequence[Sequence[str]], system: Sequence[Sequence[str]], references: Sequence[str]
+) -> dict[str, float]:
+    """Differences of corpus scores, of all seeds' translations as one test set, and their p-values."""
+    outputs = [
+        (name, [line for part in parts for line in part])
+        for name, parts in ((BASELINE, baseline), ("system", system))
+    ]
+    metrics = {"BLEU": BLEU(references=[references]), "chrF++": CHRF(word_order=2, references=[references])}
+    _, scores = PairedTest(outputs, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
+    found: dict[str, float] = {}
+    for prefix in ("bleu", "chrf"):
+        base, other = next(pair for name, pair in scores.items() if name.lower().startswith(prefix))
+        found[f"{prefix}_difference"] = other.score - base.score
+        found[f"{prefix}_p"] = other.p_value
+    return found
+
+
+def folder_name(name: str, seed: int) -> str:
+    """Of an experiment among the runs of a corpus."""
+    return name if seed == 1 else f"{name}-seed{seed}"

@@ -1,0 +1,171 @@
+"""Training-step time of every output layer on the same batches: `python -m
+benchmarks.translation.step_time CORPUS`.
+
+CORPUS is one of benchmarks.translation's, which must have prepared it. All models are built in one process
+and take turns, batch by batch, so that whatever else the machine does falls on all of them alike; a step is
+forward, backward and Adam. Everything is in float32, which the criterions of all peers know, or with
+`--autocast-bf16` as benchmarks.translation trains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.harness.process import KEEP_MEMORY, USER_DIR
+from benchmarks.harness.results import markdown_table
+from benchmarks.harness.runner import write_json
+from benchmarks.translation.__main__ import CORPORA, add_prepared_corpus, results_of, train_options
+from benchmarks.translation.report import step_times_file
+from benchmarks.translation.significance import BASELINE
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.translation.step_time", description=__doc__.split("\n")[0]
+    )
+    add_prepared_corpus(parser)
+    # fmt: off
+    add = parser.add_argument
+    add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
+    add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    add("--autocast-bf16", action="store_true", help="for output layers whose criterions know it")
+    add("--results", type=Path, default=None, metavar="FILE",
+        help="default: docs/results/CORPUS-step-time.json, or -step-time-bf16.json")
+    # fmt: on
+    options = parser.parse_args()
+    if not _memory_kept():
+        # It is read when a process starts.
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEP_MEMORY})
+    options.data = options.data or Path(f"data/{options.corpus}.de-en")
+    torch.set_num_threads(options.threads)
+    rows = measure(options)
+    results = step_times_file(results_of(options.corpus), bf16=options.autocast_bf16)
+    write_json(options.results or results, rows)
+    print(table(rows))
+
+
+def _memory_kept() -> bool:
+    return os.environ.items() >= KEEP_MEMORY.items()
+
+
+def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each output layer: milliseconds of processor time a step, of all and of the head alone."""
+    trainers = {name: _Trainer(name, options) for name in options.only}
+    for batch in _batches(next(iter(trainers.values())), options):
+        for trainer in trainers.values():
+            trainer.step(batch)
+    return [trainer.row() for trainer in trainers.values()]
+
+
+class _Trainer:
+    """One model and what its steps took."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        from fairseq import options as fairseq_options
+        from fairseq import tasks
+
+        corpus, data = CORPORA[options.corpus], options.data.resolve()
+        flags = train_options(corpus, name, data, updates=1000, bf16=options.autocast_bf16)
+        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
+        parser = fairseq_options.get_training_parser()
+        args = fairseq_options.parse_args_and_arch(parser, command)
+        self.name = name
+        # Not all criterions know it.
+        self.bf16 = "--autocast-bf16" in flags
+        self.max_tokens = args.max_tokens
+        self.task = tasks.setup_task(args)
+        self.model = self.task.build_model(args).train()
+        self.criterion = self.task.build_criterion(args)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
+        self.steps: list[float] = []
+        self.heads: list[float] = []
+        self.trained: list[int] = []
+
+    def step(self, batch: dict[str, Any]) -> None:
+        """One update; the head's forward and backward passes are timed once more by themselves.
+
+        What has a gradient after these is what the output layer trains.
+        """
+        started = time.process_time()
+        loss, sample_size, _ = self.criterion(self.model, batch)
+        (loss / sample_size).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.steps.append(time.process_time() - started)
+        with torch.no_grad():
+            features, _ = self.model(**batch["net_input"], features_only=True)
+        features.requires_grad_()
+        started = time.process_time()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss = self._output_loss(features, batch["target"])
+        loss.backward()
+        self.heads.append(time.process_time() - started)
+        gradients = (parameter.grad for parameter in self.model.parameters())
+        self.trained.append(sum(int(grad.count_nonzero()) for grad in gradients if grad is not None))
+        self.optimizer.zero_grad()
+
+    def _output_loss(self, features: Tensor, target: Tensor) -> Tensor:
+        decoder = self.model.decoder
+        if hasattr(decoder, "head"):
+            nll, smooth = decoder.head(features, target)
+            return nll.sum() + 1e-5 * smooth.sum()
+        padding = self.task.target_dictionary.pad()
+        logits, targets = decoder.adaptive_softmax(features, target.flatten())
+        pairs = [pair for pair in zip(logits, targets, strict=True) if pair[1] is not None]
+        losses = [F.cross_entropy(*pair, ignore_index=padding, reduction="sum") for pair in pairs]
+        return torch.stack(losses).sum()
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "labels": len(self.task.target_dictionary),
+            # The first steps allocate.
+            "step_ms": 1000 * statistics.median(self.steps[2:] or self.steps),
+            "head_ms": 1000 * statistics.median(self.heads[2:] or self.heads),
+            "trained_parameters": round(statistics.mean(self.trained)),
+            "memory_kept": _memory_kept(),
+        }
+
+
+def _batches(trainer: _Trainer, options: argparse.Namespace) -> list[dict[str, Any]]:
+    trainer.task.load_dataset("train")
+    iterator = trainer.task.get_batch_iterator(
+        trainer.task.dataset("train"), max_tokens=trainer.max_tokens, seed=1
+    ).next_epoch_itr(shuffle=True)
+    return [batch for batch, _ in zip(iterator, range(options.steps), strict=False)]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A pipe table, with ratios to the tied full softmax where it was measured too."""
+    base = next((row for row in rows if row["name"] == BASELINE), None)
+
+    def of_base(key: str) -> Callable[[dict[str, Any]], str]:
+        return lambda row: f"{row[key] / base[key]:.2f}" if base else "–"
+
+    return markdown_table(
+        rows,
+        [
+            ("output layer", lambda row: row["name"]),
+            ("step, ms", lambda row: f"{row['step_ms']:.0f}"),
+            ("of the full softmax's", of_base("step_ms")),
+            ("output layer alone, ms", lambda row: f"{row['head_ms']:.1f}"),
+            ("of the full softmax's ", of_base("head_ms")),
+            ("parameters with a gradient", lambda row: f"{row['trained_parameters']:,}"),
+            ("of the full softmax's  ", of_base("trained_parameters")),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The memory that training takes with each output layer: `python -m
+benchmarks.translation.train_memory CORPUS`.
+
+CORPUS is one of benchmarks.translation's, which must have prepared it. Each output layer is trained for some
+updates by fairseq-train, in a process of its own, whose peak is kept: once without validation and once with
+it, for an output layer that samples in training is a full softmax in validation. Memory that is freed goes
+back to the kernel, unlike in benchmarks.translation, so that a peak is what is held at one time. Everything
+is in float32: in bfloat16 oneDNN keeps code for every shape of batch, hundreds of megabytes whatever the
+output layer, and not all peers know it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.harness.process import USER_DIR, run_logged, shown, tool
+from benchmarks.harness.results import Row
+from benchmarks.harness.runner import write_json
+from benchmarks.harness.sweep import guarded
+from benchmarks.translation.__main__ import CORPORA, add_prepared_corpus, results_of, train_options
+from benchmarks.translation.report import memory_file
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    return guarded("benchmarks.translation.train_memory", lambda: _benchmark(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.translation.train_memory", description=__doc__.split("\n")[0]
+    )
+    add_prepared_corpus(parser)
+    # fmt: off
+    add = parser.add_argument
+    add("--updates", type=int, default=30, metavar="N", help="default: %(default)s")
+    add("--runs", type=Path, default=None, metavar="DIR", help="folder of the logs (default: runs/CORPUS)")
+    add("--results", type=Path, default=None, metavar="FILE", help="default: docs/results/CORPUS-memory.json")
+    # fmt: on
+    return parser
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    data = (options.data or Path(f"data/{options.corpus}.de-en")).resolve()
+    results = options.results or memory_file(results_of(options.corpus))
+    runs = options.runs or Path(f"runs/{options.corpus}")
+    rows: list[Row] = []
+    for name in options.only:
+        row: Row = {"name": name, "updates": options.updates}
+        flags = train_options(CORPORA[options.corpus], name, data, options.updates, bf16=False)
+        for key, more in (("train_peak_bytes", ["--disable-validation"]), ("peak_bytes", [])):
+            command = [
+                tool("fairseq-train"), str(data), "--user-dir", str(USER_DIR), "--cpu", "--no-save",
+                *flags, *more,
+            ]  # fmt: skip
+            print(f"$ {shown(command)}", flush=True)
+            row[key] = run_logged(command, runs / f"memory-{name}.log").peak_bytes
+        print(f"  {row}", flush=True)
+        rows.append(row)
+        write_json(results, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

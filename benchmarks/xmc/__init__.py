@@ -1,0 +1,1 @@
+"""Extreme multi-label text classification against its peers: ``python -m benchmarks.xmc``."""

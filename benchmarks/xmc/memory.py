@@ -1,0 +1,177 @@
+"""Memory and time of an update as the label space grows: `python -m benchmarks.xmc.memory`.
+
+Bags of words with up to three million labels are generated and trained on for some updates by `python -m
+vision_xmc.xmc`; the largest resident set of that process is what it needed, data, checkpoint and all. Rows
+go to the results file (.jsonl), a table and a plot beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.process import ROOT, CommandError, peak_bytes, shown
+from benchmarks.harness.results import Column, Row, append_row, markdown_table, read_rows, write_whole
+from benchmarks.harness.runner import processor_name
+from benchmarks.harness.trainings import folder_of
+
+LABELS = (10_000, 100_000, 1_000_000, 3_000_000)
+TERMS = 20_000
+PER_DOCUMENT = 5
+HEADS = {
+    "MHC": "--sparse-labels --candidates-topk 8",
+    "MHC, dense gradients": "--candidates-topk 8",
+    "one-vs-all": "--num-groups 0",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    paragraphs = (__doc__ or "").split("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.xmc.memory", description=paragraphs[0], epilog=paragraphs[1]
+    )
+    # fmt: off
+    add = parser.add_argument
+    add("--labels", type=int, nargs="+", default=LABELS, metavar="V", help="default: %(default)s")
+    add("--heads", nargs="+", choices=list(HEADS), default=list(HEADS), metavar="HEAD",
+        help=f"some of {', '.join(HEADS)}")
+    add("--features", type=int, default=64, metavar="D", help="numbers a label (default: %(default)s)")
+    add("--batch-size", type=int, default=64, metavar="N", help="default: %(default)s")
+    add("--updates", type=int, default=30, metavar="N", help="default: %(default)s")
+    add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    add("--runs", type=Path, default=Path("runs/xmc-memory"), metavar="DIR", help="default: %(default)s")
+    add("--results", type=Path, default=Path("docs/results/xmc-memory.jsonl"), metavar="FILE",
+        help="default: %(default)s")
+    # fmt: on
+    options = parser.parse_args(arguments)
+    try:
+        for labels in options.labels:
+            for head in options.heads:
+                row = _measured(options, head, labels)
+                append_row(options.results, row)
+                _report(options.results)
+                print(f"{head}, {labels:,} labels: {row['peak_bytes'] / 2**30:.2f} GiB", flush=True)
+    except CommandError as error:
+        print(f"benchmarks.xmc.memory: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def generate(path: Path, labels: int, seed: int = 1) -> None:
+    """Writes ``path.X.npz`` and ``path.Y.npz``; every label has a document, neighbours share them."""
+    documents = max(2000, -(-labels // PER_DOCUMENT))
+    random = np.random.default_rng(seed)
+    own = np.arange(documents * PER_DOCUMENT) % labels
+    offsets = np.arange(documents + 1) * PER_DOCUMENT
+    y = sparse.csr_array((np.ones(len(own), dtype=np.float32), own, offsets), shape=(documents, labels))
+    # A document's terms are those of its first label's neighbourhood, and as many at random.
+    near = (own[::PER_DOCUMENT, None] // 50 * 7 + np.arange(10)) % TERMS
+    terms = np.concatenate((near, random.integers(0, TERMS, (documents, 10))), axis=1)
+    ones = np.ones(terms.size, dtype=np.float32)
+    x = sparse.csr_array((ones, terms.ravel(), np.arange(documents + 1) * 20), shape=(documents, TERMS))
+    x.sum_duplicates()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for letter, matrix in (("X", x), ("Y", y)):
+        sparse.save_npz(path.with_name(f"{path.name}.{letter}.npz"), matrix, compressed=False)
+
+
+def _measured(options: argparse.Namespace, head: str, labels: int) -> Row:
+    data = (options.runs / f"labels-{labels}").resolve()
+    if not data.with_name(f"{data.name}.Y.npz").exists():
+        generate(data, labels)
+    output = data.with_name(f"{data.name}-{folder_of(head)}")
+    command = [
+        sys.executable, "-m", "vision_xmc.xmc", "--dataset", str(data), "--valid-size", "0", "--test-size",
+        "64", "--label-order", "given", "--bow-features", str(options.features), "--batch-size",
+        str(options.batch_size), "--eval-batch-size", "64", "--max-steps", str(options.updates),
+        *HEADS[head].split(), "--cache-dir", str(data.parent / "cache"), "--no-progress", "--restart",
+        "--output", str(output),
+    ]  # fmt: skip
+    print(f"$ {shown(command)}", flush=True)
+    output.mkdir(parents=True, exist_ok=True)
+    threads = str(options.threads)
+    with (output / "log.txt").open("w") as log:
+        child = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        peak = 0
+        while child.poll() is None:
+            # It only grows, so what may be missed is the growth of the last twentieth of a second.
+            peak = max(peak, peak_bytes(child.pid))
+            time.sleep(0.05)
+    if child.returncode:
+        raise CommandError(f"the training failed (log: {shown([str(output / 'log.txt')])})")
+    result = json.loads((output / "result.json").read_text(encoding="utf-8"))
+    (output / "last.pt").unlink()
+    return {
+        "name": head,
+        "seed": labels,
+        "labels": labels,
+        "peak_bytes": peak,
+        "parameters": result["parameters"],
+        "seconds": result["train_seconds"] / result["updates"],
+        "batch_size": options.batch_size,
+        "features": options.features,
+        "threads": options.threads,
+        "command": shown(command),
+        "processor": processor_name(),
+    }
+
+
+COLUMNS: list[Column] = [
+    ("output layer", lambda row: row["name"]),
+    ("labels", lambda row: f"{row['labels']:,}"),
+    ("parameters", lambda row: f"{row['parameters']:,}"),
+    ("most memory", lambda row: f"{row['peak_bytes'] / 2**30:.2f} GiB"),
+    ("an update", lambda row: f"{1000 * row['seconds']:,.0f} ms"),
+]
+
+
+def _report(results: Path) -> None:
+    rows = sorted(read_rows(results), key=lambda row: (list(HEADS).index(row["name"]), row["labels"]))
+    panels = (("largest resident set (GiB)", "peak_bytes", 2**30), ("an update (s)", "seconds", 1))
+    figure, (axes,) = subplots(1, 2, width=4.5, height=3.6)
+    for axis, (title, key, unit) in zip(axes, panels, strict=True):
+        for head in HEADS:
+            points = [row for row in rows if row["name"] == head]
+            if points:
+                values = [row[key] / unit for row in points]
+                axis.loglog([row["labels"] for row in points], values, marker="o", label=head)
+        axis.set_xlabel("labels")
+        axis.set_title(title)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    save(figure, results.with_suffix(".png"))
+    some = rows[-1]
+    write_whole(
+        results.with_suffix(".md"),
+        f"""# Memory as the label space grows
+
+{markdown_table(rows, COLUMNS)}
+
+![memory and time]({results.stem}.png)
+
+Generated bags of words, {some["features"]} features, batches of {some["batch_size"]}; the whole process with
+its data, on {some["processor"]}, {some["threads"]} thread(s).
+`python -m benchmarks.xmc.memory` measures it; the last command was
+
+```sh
+{some["command"]}
+```
+""",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

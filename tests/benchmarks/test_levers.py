@@ -1,0 +1,45 @@
+"""The levers: one change each, and folders that do not collide."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.harness.results import append_row
+from benchmarks.translation.levers import LEVERS, folder_name, train_options, write_report
+
+EVERY = [(section, name) for section, levers in LEVERS.items() for name in levers]
+
+
+@pytest.mark.parametrize(("section", "name"), EVERY)
+def test_options_are_given_once(section, name):
+    options = train_options(section, name, Path("some data"), updates=100)
+    flags = [part for part in options if part.startswith("--")]
+    assert len(flags) == len(set(flags))
+    assert not any("{" in part for part in options)
+    if "--mhe-label-order" in options and "order.txt" in LEVERS[section][name]:
+        assert options[options.index("--mhe-label-order") + 1] == "some data/order.txt"
+    assert options[options.index("--encoder-layers") + 1] == "2"
+
+
+def test_folders_differ():
+    folders = [folder_name(*lever) for lever in EVERY]
+    assert len(set(folders)) == len(folders)
+    assert folder_name("Cascade: a, b", "2 × 3") == "cascade-a-b-2-3"
+
+
+def test_the_report_has_a_table_a_section(tmp_path):
+    results = tmp_path / "levers.jsonl"
+    score = {"lenpen": 1.0, "bleu": 30.0, "chrf++": 50.0, "bleu_signature": "b", "chrf++_signature": "c"}
+    for section, name in (("Product", "x"), ("Cascade", "y"), ("Product", "z")):
+        row = {"section": section, "name": name, "seed": 1, "output_layer_parameters": 10}
+        row |= {"output_layer_shared_parameters": 0, "valid_nll_bits": 3.0, "scores": [score]}
+        append_row(
+            results, row | {"commands": [f"fairseq-train {name}" + " --autocast-bf16" * (name == "y")]}
+        )
+    write_report(results)
+    text = results.with_suffix(".md").read_text(encoding="utf-8")
+    assert text.count("## Product") == 1
+    assert text.index("## Cascade") < text.index("| y |") < text.index("## Product") < text.index("| z |")
+    assert "| 50.00 | bfloat16 |\n\n## Product" in text
+    assert text.count("| 50.00 | float32 |") == 2
+    assert "Product, z:\n\n    fairseq-train z" in text

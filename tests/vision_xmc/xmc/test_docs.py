@@ -1,0 +1,90 @@
+"""What the documentation of the text trainer says works: its commands are commands that the trainer takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.vision_xmc.image.test_docs import blocks
+from tests.vision_xmc.xmc.corpus import QUICK, run, write_corpus
+from tests.vision_xmc.xmc.test_training import predicted
+from vision_xmc.common.options import build
+from vision_xmc.engine.options import LoopOptions
+from vision_xmc.xmc.__main__ import _parser
+from vision_xmc.xmc.options import RECIPES, EncoderOptions, LabelHeadOptions, XmcOptions, defaults
+from vision_xmc.xmc.predict import COMMANDS
+
+PAGES = ("README.md", "docs/xmc.md")
+
+
+def commands() -> list[list[str]]:
+    """The arguments of every command of the text trainer."""
+    lines = [
+        line
+        for page in PAGES
+        for block in blocks(page, "bash")
+        for line in block.replace("\\\n", " ").split("\n")
+    ]
+    found = [re.sub(r"\s+#.*", "", line).split() for line in lines if "-m vision_xmc.xmc" in line]
+    return [words[words.index("vision_xmc.xmc") + 1 :] for words in found]
+
+
+def test_commands() -> None:
+    assert len(commands()) > 12
+    for words in commands():
+        if words[0] in COMMANDS:
+            continue
+        given = vars(_parser().parse_args(words))
+        given = {**defaults(given.get("dataset", "docstrings"), given.get("encoder", "bow")), **given}
+        for group in (XmcOptions, EncoderOptions, LabelHeadOptions, LoopOptions):
+            build(group, given)
+
+
+def test_every_option_of_the_page_is_there() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+    page = {
+        name
+        for name in re.findall(r"--[a-z][a-z-]+", text)
+        if name
+        not in ("--no-deps", "--texts", "--labels", "--top", "--count", "--power", "--weight", "--characters")
+    }
+    known = {name for action in _parser()._actions for name in action.option_strings}
+    assert page <= known
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_table_of_recipes(name: str) -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+    given = defaults(name, "models/bert")
+    loop, head = build(LoopOptions, given), build(LabelHeadOptions, given)
+    longest = build(EncoderOptions, given).max_len or 512
+    cells = [
+        f"`{name}`", f"{head.num_groups:,}", str(loop.epochs), str(loop.batch_size),
+        str(longest), str(head.hidden_dim or "–"), str(head.candidates_topk),
+    ]  # fmt: skip
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
+    assert [cell.strip() for cell in row.strip("| ").split("|")][:7] == cells
+    assert f"{loop.swa_start:.0%}, {loop.swa_steps:,}" in row
+    assert build(LoopOptions, {**given, "epochs": 3}).epochs == 3
+
+
+def test_a_newcomer_s_own_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README's commands and the page's Python, on two files of one's own."""
+    monkeypatch.chdir(tmp_path)
+    write_corpus(tmp_path / "data" / "mine")
+    for name in ("test_texts.txt", "test_labels.txt"):
+        (tmp_path / "data" / "mine" / name).unlink()
+    assert run("--dataset", "data/mine", *QUICK, "--output", "runs/mine") == 0
+    Path("runs/new.txt").write_text("alpha3 beta7 noise1\n")
+    capsys.readouterr()
+    assert run("ensemble", "runs/mine", "runs/mine", "--texts", "runs/new.txt") == 0
+    (line,) = predicted(capsys.readouterr().out)
+    assert len(line["labels"]) == 5
+    assert run("export", "runs/mine", "--output", "model") == 0
+    (example,) = blocks("docs/xmc.md", "python")
+    exec(compile(example, "docs/xmc.md", "exec"), {"__name__": "example"})
+    assert "'L" in capsys.readouterr().out

@@ -1,0 +1,91 @@
+"""Checkpoints: written whole or not at all, read without running code that they might hold."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vision_xmc.common.errors import UsageError
+
+FORMAT = 1
+LAST, BEST = "last.pt", "best.pt"
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Writes ``content`` (tensors and plain types) under a temporary name, then renames it to ``path``."""
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads what :func:`save` wrote, tensors on the CPU.
+
+    They are mapped, not copied: processes that need some rows of a large matrix read no others.
+
+    Raises:
+        UsageError: if there is no such file, it is no checkpoint of this package, or it holds more than
+            tensors and plain types.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a checkpoint in it, such as {path / BEST}")
+    if not path.is_file():
+        raise UsageError(f"no checkpoint at {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} is not a whole checkpoint of this trainer; use another one") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "model" not in content:
+        raise UsageError(f"{path} is not a checkpoint of this trainer (format {FORMAT}); use another one")
+    return content
+
+
+def load_weights(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+    """Puts a checkpoint's weights into ``model``: the averaged ones where there are any.
+
+    Raises:
+        UsageError: if they are those of another model.
+    """
+    weights = dict(content["model"])
+    average = content.get("average")
+    if average is not None and average["count"]:
+        weights |= average["values"]
+    load_state(model, weights, path)
+
+
+def load_state(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
+    """``model.load_state_dict`` with one sentence for what does not fit."""
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UsageError(f"{path} does not fit this model: {reason}") from error
+
+
+def named_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Any]:
+    """The optimizer's state by parameter name, so that it does not depend on the grouping of parameters."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(parameter)]: state for parameter, state in optimizer.state.items()}
+
+
+def load_named_optimizer_state(
+    optimizer: torch.optim.Optimizer, model: nn.Module, stored: dict[str, Any]
+) -> None:
+    """Takes over what :func:`named_optimizer_state` gave; parameters that it does not name start anew."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    state = optimizer.state_dict()
+    ordered = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state["state"] = {
+        number: stored[names[id(parameter)]]
+        for number, parameter in enumerate(ordered)
+        if names[id(parameter)] in stored
+    }
+    optimizer.load_state_dict(state)

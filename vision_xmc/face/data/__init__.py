@@ -1,0 +1,1 @@
+"""Pictures of people, and the pairs and templates that verify a model."""

@@ -1,0 +1,67 @@
+"""The people of each data set that ``--dataset`` names: those to train on, and pairs of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision_xmc.common.errors import UsageError
+from vision_xmc.data.pictures import ImageSet
+from vision_xmc.face.data.identities import IdentityImages
+from vision_xmc.face.data.people import Advised, PeopleFolder, Say, readable, with_enough, without
+from vision_xmc.face.data.recordio import RecordImages
+from vision_xmc.face.data.validation import as_validation, chosen_pairs, without_verified
+from vision_xmc.face.data.views import Pairs, hold_out_people, make_pairs
+from vision_xmc.face.options import FaceOptions
+
+
+@dataclass(frozen=True)
+class FaceData:
+    """Training images, and pairs of people who are not among them; ``None`` where nobody is verified."""
+
+    train: ImageSet
+    valid: Pairs | None
+
+
+def load_people(options: FaceOptions, say: Say, workers: int = 1) -> FaceData:
+    """Finds the images.
+
+    Args:
+        options: of the command line.
+        say: gets a sentence for what is left out.
+        workers: threads that look for broken images, if they are looked for.
+
+    Raises:
+        UsageError: naming what is missing or wrong.
+    """
+    images = _images(options, say)
+    # A mistake in a file of pairs is told before every image is decoded.
+    pairs = chosen_pairs(options)
+    images = readable(images, workers, say) if options.skip_broken_images else Advised(images)
+    if options.leave_out is not None:
+        images = without(images, _names(options.leave_out), options.leave_out)
+    if pairs is not None:
+        images = without_verified(images, pairs, options, say)
+    images = with_enough(images, options.min_images, say)
+    if pairs is not None:
+        return FaceData(images, as_validation(pairs))
+    if not options.validation_identities:
+        return FaceData(images, None)
+    rest, held_out = hold_out_people(images, options.validation_identities, options.data_seed)
+    return FaceData(rest, make_pairs(held_out, options.validation_pairs, options.data_seed))
+
+
+def _images(options: FaceOptions, say: Say) -> ImageSet:
+    if options.dataset == "identities":
+        return IdentityImages(options.identities, options.pictures, options.image_size, options.data_seed)
+    assert options.data_path is not None
+    if options.dataset == "folder":
+        return PeopleFolder(options.data_path, say)
+    return RecordImages(options.data_path)
+
+
+def _names(path: Path) -> set[str]:
+    if not path.is_file():
+        raise UsageError(f"--leave-out {path}: no such file; it must hold one name a line")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {line.strip() for line in lines if line.strip()}

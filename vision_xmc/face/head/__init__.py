@@ -1,0 +1,1 @@
+"""The class layer of a face model, spread over the processes."""

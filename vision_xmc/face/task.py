@@ -1,0 +1,118 @@
+"""Face recognition as a task of the training loop: people are classes, pairs of others are verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mhe_nmt.heads.base import at_least_float32
+from vision_xmc.common.errors import UsageError
+from vision_xmc.data.views import TrainingView
+from vision_xmc.engine.collectives import gather_objects, shared_seed
+from vision_xmc.engine.task import Task
+from vision_xmc.face.data.kept_images import KeptImages
+from vision_xmc.face.data.load import FaceData
+from vision_xmc.face.data.views import FaceAugment, PairView
+from vision_xmc.face.metrics.verification import best_threshold_accuracy, tar_at_far
+from vision_xmc.face.model import FaceModel
+from vision_xmc.face.options import FaceOptions
+
+Batch = tuple[Tensor, Tensor]
+PairBatch = tuple[Tensor, Tensor, Tensor, Tensor]
+FAR = 1e-2
+
+
+class FaceTask(Task):
+    """Trains a :class:`FaceModel` with its margin loss; accuracy on pairs of others chooses the best.
+
+    Args:
+        model: what to train.
+        data: images of the people that are its classes, and pairs of others.
+        options: of the command line.
+        seed: of the augmentation.
+    """
+
+    best_metric = "accuracy"
+    model: FaceModel
+
+    def __init__(self, model: FaceModel, data: FaceData, options: FaceOptions, seed: int) -> None:
+        self.model, self.options = model, options
+        images = KeptImages(data.train, options.image_size) if options.keep_images else data.train
+        self.train_data = TrainingView(images, FaceAugment(options.image_size, options.flip), seed)
+        self.valid_data = None if data.valid is None else PairView(data.valid, options.image_size)
+        self.class_names = list(data.train.class_names)
+        if data.valid is not None:
+            self.curves = (("verification", ["accuracy", "tar"]), ("cosine", ["cosine_same", "cosine_other"]))
+        #: Number, score and truth of the pairs that this process has seen in an evaluation that goes on.
+        self._seen: list[tuple[int, float, bool]] = []
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        images, labels = batch
+        # Before the backbone: what dropout draws depends on how many images this process has.
+        generator = torch.Generator().manual_seed(shared_seed(images.device))
+        found = self.model.head(self._embeddings(images), labels, generator)
+        sums = {"loss": found.nll.sum()}
+        if self.model.head.sampler is not None:
+            # Means over examples are made of sums over them.
+            numbers = {
+                "used_fraction": found.trained / self.model.head.classes,
+                "over_budget": found.over_budget,
+                "blocks": found.blocks,
+            }
+            sums |= {name: sums["loss"].new_tensor(value * len(labels)) for name, value in numbers.items()}
+        return sums
+
+    def metrics(self, batch: PairBatch) -> Mapping[str, Tensor]:
+        first, second, same, numbers = batch
+        images = torch.cat([first, second])
+        # With the mirror image, as `verify` and `compare` do, whose threshold this is to be.
+        both = self._embeddings(images) + self._embeddings(images.flip(-1))
+        a, b = F.normalize(at_least_float32(both), dim=-1).chunk(2)
+        scores = (a * b).sum(-1)
+        self._seen += zip(numbers.tolist(), scores.tolist(), same.tolist(), strict=True)
+        return {
+            "same": same.sum(),
+            "cosine_same": scores[same].sum(),
+            "cosine_other": scores[~same].sum(),
+        }
+
+    def summarise(self, sums: Mapping[str, float], examples: int) -> dict[str, float]:
+        """Over all pairs: the best accuracy of one threshold, that threshold, and TAR at FAR 1e-2."""
+        seen = sorted(pair for part in gather_objects(self._seen) for pair in part)
+        self._seen = []
+        scores = torch.tensor([score for _, score, _ in seen], dtype=torch.float64)
+        same = torch.tensor([truth for _, _, truth in seen])
+        accuracy, threshold = best_threshold_accuracy(scores, same)
+        return {
+            "accuracy": accuracy,
+            "threshold": threshold,
+            "tar": tar_at_far(scores, same, [FAR])[0],
+            "cosine_same": sums["cosine_same"] / sums["same"],
+            "cosine_other": sums["cosine_other"] / (examples - sums["same"]),
+        }
+
+    def sharded_rows(self) -> Mapping[str, int]:
+        return {"head.weight": self.model.head.classes}
+
+    def description(self) -> dict[str, Any]:
+        return {
+            "class_names": self.class_names,
+            "people": len(self.class_names),
+            "head": repr(self.model.head.sampler or "full"),
+            "backbone_parameters": sum(parameter.numel() for parameter in self.model.backbone.parameters()),
+        }
+
+    def _embeddings(self, images: Tensor) -> Tensor:
+        try:
+            return self.model(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError(
+                "a batch of one image is too small for batch norm; give --drop-last, another --batch-size or "
+                "a smaller --accumulate"
+            ) from error

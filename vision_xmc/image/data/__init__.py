@@ -1,0 +1,1 @@
+"""Images to train on, from disk or drawn."""

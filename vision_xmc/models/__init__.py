@@ -1,1 +1,0 @@
-"""Backbones: networks from inputs to features."""

@@ -1,0 +1,1 @@
+"""Extreme multi-label text classification: ``python -m vision_xmc.xmc``."""

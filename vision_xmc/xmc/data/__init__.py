@@ -1,0 +1,1 @@
+"""Documents and their labels, from disk or from Python's own docstrings."""

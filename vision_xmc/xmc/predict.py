@@ -1,0 +1,192 @@
+"""What is done with trained classifiers: ``predict``, ``ensemble``, ``export`` and ``neighbours``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+import torch
+from torch import Tensor
+
+from vision_xmc.common.errors import UsageError, run_command
+from vision_xmc.common.options import Parser, require
+from vision_xmc.xmc.data.files import Documents, num_documents, read_json_texts, read_lines, read_matrix
+from vision_xmc.xmc.data.label_sets import LabelSets
+from vision_xmc.xmc.fit_neighbours import neighbours
+from vision_xmc.xmc.metrics import KS, ranking_means, ranking_sums
+from vision_xmc.xmc.model import XmcModel, load_model
+from vision_xmc.xmc.neighbours import best_distinct
+
+#: Documents that are read, predicted and written at a time.
+_CHUNK = 2048
+
+
+def _predict_parser(program: str, models: Literal[1, "+"]) -> argparse.ArgumentParser:
+    parser = Parser(prog=program, description="The best labels of documents, as JSON lines.")
+    # fmt: off
+    parser.add_argument("models", nargs=models, type=Path, metavar="DIR",
+        help="output of a training, or of export")
+    parser.add_argument("--texts", type=Path, required=True, metavar="FILE",
+        help="one text a line; .jsonl with a text in each object; .npz for models of term weights")
+    parser.add_argument("--labels", type=Path, metavar="FILE",
+        help="true labels, a line a document: precision and the like are printed, too")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument("--top", type=int, metavar="K", help="labels a document (default: 5)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="documents at a time (default: 64)")
+    parser.add_argument("--device", choices=("auto", "cpu"), help="cpu leaves a GPU alone")
+    # fmt: on
+    return parser
+
+
+def predict(program: str, arguments: Sequence[str]) -> int:
+    """``predict DIR --texts FILE``."""
+    parser = _predict_parser(program, 1)
+    parser.add_argument(
+        "--candidates-topk", type=int, metavar="K",
+        help="look into the K best groups only, as the paper does (default: exact)",
+    )  # fmt: skip
+    given = vars(parser.parse_args(arguments))
+
+    def run() -> None:
+        candidates = given.get("candidates_topk")
+        require(
+            candidates is None or candidates >= 1, f"--candidates-topk must be at least 1, got {candidates}"
+        )
+
+        def found(models: list[XmcModel], documents: Documents, k: int, size: int) -> tuple[Tensor, Tensor]:
+            return models[0].predict(documents, k, candidates=candidates, batch_size=size)
+
+        _write_predictions(given["models"], given, found)
+
+    return run_command(program, run)
+
+
+def ensemble(program: str, arguments: Sequence[str]) -> int:
+    """``ensemble DIR DIR … --texts FILE``."""
+    given = vars(_predict_parser(program, "+").parse_args(arguments))
+    return run_command(program, lambda: _write_predictions(given["models"], given, averaged))
+
+
+def export(program: str, arguments: Sequence[str]) -> int:
+    """``export DIR --output DIR``."""
+    parser = Parser(
+        prog=program,
+        description="Writes a trained model to a folder that vision_xmc.xmc.model.load_model loads.",
+    )
+    parser.add_argument("model", type=Path, metavar="DIR", help="output of a training")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--weights", metavar="FILE", help="which of its files (default: best.pt, or last.pt)")
+    given = vars(parser.parse_args(arguments))
+
+    def run() -> None:
+        load_model(given["model"], given.get("weights")).export(given["output"])
+        print(f"written to {given['output']}")
+
+    return run_command(program, run)
+
+
+COMMANDS: dict[str, Callable[[str, Sequence[str]], int]] = {
+    "predict": predict,
+    "ensemble": ensemble,
+    "export": export,
+    "neighbours": neighbours,
+}
+
+
+def averaged(models: list[XmcModel], documents: Documents, k: int, batch_size: int) -> tuple[Tensor, Tensor]:
+    """The best labels by the mean of the models' probabilities; log of the mean and labels, ``(N, k)`` each.
+
+    Each model names its ``k`` best labels; all of them are then scored by every model.
+    """
+    best = torch.cat([model.predict(documents, k, batch_size=batch_size)[1] for model in models], dim=-1)
+    total = torch.zeros(best.shape)
+    for model in models:
+        total += model.probability(documents, best, batch_size)
+    values, labels = best_distinct(total / len(models), best, k)
+    return values.log(), labels
+
+
+_Find = Callable[[list[XmcModel], Documents, int, int], tuple[Tensor, Tensor]]
+
+
+def _write_predictions(folders: Sequence[Path], given: dict[str, object], find: _Find) -> None:
+    models = [load_model(folder) for folder in folders]
+    for model in models[1:]:
+        require(
+            model.labels == models[0].labels,
+            f"{model.folder} and {models[0].folder} were trained on other labels; an ensemble needs the same",
+        )
+    if given.get("device") != "cpu" and torch.cuda.is_available():
+        for model in models:
+            model.classifier.cuda()
+    k, size = int(str(given.get("top", 5))), int(str(given.get("batch_size", 64)))
+    count = len(models[0].labels)
+    require(1 <= k <= count, f"--top must be from 1 to the number of labels, {count:,}, got {k}")
+    require(size >= 1, f"--batch-size must be at least 1, got {size}")
+    documents, true = _read(Path(str(given["texts"]))), None
+    total = num_documents(documents)
+    if "labels" in given:
+        true = _true_sets(Path(str(given["labels"])), models[0].labels, total)
+    sums: dict[str, float] = {}
+    output = given.get("output")
+    with _written(Path(str(output)) if output else None) as file:
+        for start in range(0, total, _CHUNK):
+            end = min(start + _CHUNK, total)
+            scores, labels = find(models, documents[start:end], k, size)
+            for row, own in zip(scores.exp().tolist(), labels.tolist(), strict=True):
+                file.write(_line(models[0], own, row))
+            if true is not None:
+                part = LabelSets.of([true[number] for number in range(start, end)])
+                found = ranking_sums(
+                    labels, torch.from_numpy(part.labels), torch.from_numpy(part.offsets), None,
+                    [cut for cut in KS if cut <= k],
+                )  # fmt: skip
+                sums = {name: sums.get(name, 0.0) + float(value) for name, value in found.items()}
+    if true is not None:
+        stream = sys.stdout if output else sys.stderr
+        print(json.dumps({"documents": total, **ranking_means(sums, total)}), file=stream)
+
+
+def _line(model: XmcModel, labels: list[int], scores: list[float]) -> str:
+    record: dict[str, list[object]] = {"labels": [model.labels[label] for label in labels]}
+    if any(model.names):
+        record["names"] = [model.names[label] or None for label in labels]
+    record["scores"] = [float(f"{score:.6g}") for score in scores]
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path) -> Documents:
+    if path.suffix == ".npz":
+        return read_matrix(path)
+    if ".json" in path.name:
+        return read_json_texts(path)
+    return read_lines(path)
+
+
+def _true_sets(path: Path, labels: list[str], documents: int) -> LabelSets:
+    sets, names = LabelSets.of_names(line.split() for line in read_lines(path))
+    if len(sets) != documents:
+        raise UsageError(f"{path} has {len(sets):,} lines but there are {documents:,} documents")
+    numbers = {label: number for number, label in enumerate(labels)}
+    for name in names:
+        numbers.setdefault(name, len(numbers))
+    return sets.renumbered(torch.tensor([numbers[name] for name in names]).numpy(), len(numbers))
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that is there when it is whole."""
+    if path is None:
+        yield sys.stdout
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("w", encoding="utf-8") as file:
+        yield file
+    os.replace(partial, path)
