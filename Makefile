@@ -1,4 +1,4 @@
-# make setup | demo | test | lint
+# make setup | demo | test | lint | docs
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -9,7 +9,7 @@ FAIRSEQ ?= fairseq-fixed==0.12.3.1
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test lint format docs clean
 
 setup: $(READY)
 
@@ -51,6 +51,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The site, into build/site, readable without a network; a broken link or anchor is an error.
+docs: $(READY)
+	@$(BIN)/python -c "import mkdocs, material, mkdocstrings" 2>/dev/null || $(BIN)/pip install -q --no-build-isolation -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "written to build/site/index.html"
 
 clean:
 	rm -rf demo-out .pytest_cache .mypy_cache .ruff_cache

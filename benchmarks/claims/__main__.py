@@ -56,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         help="measure only what has such a text in 'NAME; SETTING'")
     add("--results", type=Path, default=Path("docs/results/claims.jsonl"), metavar="FILE",
         help="default: %(default)s; plots are written beside it")
-    add("--page", type=Path, default=Path("docs/claims.md"), metavar="FILE", help="default: %(default)s")
+    add("--page", type=Path, default=Path("docs/results/claims.md"), metavar="FILE",
+        help="default: %(default)s")
     add("--page-only", action="store_true",
         help="measure nothing, write the page from the rows that there are")
     # fmt: on

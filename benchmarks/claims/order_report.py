@@ -44,7 +44,7 @@ grouped, cease to matter once the model overfits; before that, clustered labels 
 
 *Measured*: a small translation model trained from end to end, in which the mean of the source's embeddings
 and the two previous target words predict the next one (`Network` in
-[order.py](../benchmarks/claims/order.py)), with digits by frequency (*dictionary*), at *random*, and
+`benchmarks/claims/order.py`), with digits by frequency (*dictionary*), at *random*, and
 *clustered* by `python -m data_prep order`, from the whole training text. {spread} The full softmax has no
 order and is there for comparison; "behind 2 units" has logits of rank 2, which tests the second claim from
 end to end.

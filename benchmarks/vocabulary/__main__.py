@@ -40,7 +40,8 @@ def main() -> int:
     add("--log", type=Path, default=Path("runs/vocabulary.log"), metavar="FILE", help="default: %(default)s")
     add("--results", type=Path, default=Path("docs/results/vocabulary.jsonl"), metavar="FILE",
         help="default: %(default)s; the plot is written beside it")
-    add("--page", type=Path, default=Path("docs/vocabulary.md"), metavar="FILE", help="default: %(default)s")
+    add("--page", type=Path, default=Path("docs/results/vocabulary.md"), metavar="FILE",
+        help="default: %(default)s")
     add("--page-only", action="store_true",
         help="measure nothing, write the page from the rows that there are")
     # fmt: on

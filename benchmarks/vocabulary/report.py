@@ -45,7 +45,7 @@ together: {total:.0f} minutes of processor time.
 The text is generated: a word of `V` after two context words, by a source whose distribution is known, so
 that what a model gives away is known too. Word frequencies follow Zipf's law. Each word belongs to one of
 512 cells (topic × form), whatever its frequency, and the context asks for "this topic in this form, or that
-topic in that form"; [source.py](../benchmarks/vocabulary/source.py) has the formula. The network below is
+topic in that form"; `benchmarks/vocabulary/source.py` has the formula. The network below is
 the same for all (two embeddings, one hidden layer of {HIDDEN}, {FEATURES} features), and so are the
 batches, in which every position is new: updates are {updates}. Adam, one learning rate for all ({RATE:g}),
 seed {first["seed"]}.

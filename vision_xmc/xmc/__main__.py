@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description=(__doc__ or "").split("\n\n")[0],
         epilog=f"Other commands, each with a --help of its own: {', '.join(COMMANDS)}. Defaults of the "
-        "training depend on the encoder and the data set; docs/xmc.md has them.",
+        "training depend on the encoder and the data set; docs/guides/text.md has them.",
     )
     for group in _GROUPS:
         add_options(parser, group)

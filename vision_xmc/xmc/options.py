@@ -15,8 +15,8 @@ class XmcOptions:
     """Documents."""
 
     # fmt: off
-    dataset: str = option("docstrings", "a folder of training and test files, see docs/xmc.md; or the name "
-        "of a benchmark set, with --data-path; docstrings are Python's own and need no data",
+    dataset: str = option("docstrings", "a folder of training and test files, see docs/guides/text.md; or "
+        "the name of a benchmark set, with --data-path; docstrings are Python's own and need no data",
         metavar="DIR|NAME")
     data_path: Path | None = option(None, "folder of the data set that --dataset names", metavar="DIR",
         may_change=True)
