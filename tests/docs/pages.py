@@ -46,6 +46,8 @@ def commands(page: Path) -> Iterator[list[str]]:
         for name, values in [*arrays, *re.findall(r'^(\w+)="(.*?)"$', text, re.DOTALL | re.MULTILINE)]:
             variables[name] = " ".join(values.split())
         text = re.sub(r"^\w+=\(.*?\)$", "", text, flags=re.DOTALL | re.MULTILINE)
+        # Of a loop, its first round.
+        variables |= dict(re.findall(r"^for (\w+) in (\S+?)[ ;]", text, re.MULTILINE))
         for name, value in variables.items():
             text = text.replace(f'"${{{name}[@]}}"', value).replace(f"${name}", value)
         for line in text.splitlines():
