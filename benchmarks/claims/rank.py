@@ -75,7 +75,8 @@ def _models() -> dict[str, Model]:
             options = {"conditioning": conditioning, "prototypes": prototypes}
             models[name] = Model(f"cascade {conditioning}", "cascade", None, options)
     for fraction in (0.05, 0.2):
-        models[f"sampling {fraction}"] = Model("sampling", "sampling", None, {"sample_fraction": fraction})
+        options = {"sample_fraction": fraction, "positives": "block", "unit": "block"}
+        models[f"sampling {fraction}"] = Model("sampling", "sampling", None, options)
     return models
 
 

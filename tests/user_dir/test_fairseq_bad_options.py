@@ -27,17 +27,19 @@ BAD_OPTIONS = [
     ("--mhe-radices 60", r"at least 2 radices, got \[60\]"),
     ("--mhe-num-heads 1", "at least 2 heads, got 1"),
     ("--mhe-num-heads 0 --mhe-head sampling", "at least 2 heads, got 0"),
-    ("--mhe-radices 7x7", "--mhe-radices '7x7': give integers with commas between"),
-    ("--mhe-radices 7,,7", "--mhe-radices '7,,7': give integers with commas between"),
+    ("--mhe-radices 7x7", "--mhe-radices '7x7': give integers separated by commas"),
+    ("--mhe-radices 7,,7", "--mhe-radices '7,,7': give integers separated by commas"),
     # The head and options of another one.
     ("--mhe-head hierarchical", "argument --mhe-head: invalid choice: 'hierarchical' .*onehot.*cascade"),
     ("--mhe-head cascade --mhe-groups 2", "--mhe-groups belongs to --mhe-head product, .*leave it out"),
     ("--mhe-head onehot --mhe-group-form joint", "--mhe-group-form belongs to --mhe-head product"),
     ("--mhe-head product --mhe-conditioning digit", "--mhe-conditioning belongs to --mhe-head cascade"),
-    ("--mhe-head sampling --mhe-hidden-dim 8", "--mhe-hidden-dim belongs to --mhe-head cascade"),
+    ("--mhe-head sampling --mhe-hidden-dim 8", "--mhe-hidden-features belongs to --mhe-head cascade, not to"),
     ("--mhe-head product --mhe-sample-fraction 0.5", "--mhe-sample-fraction belongs to --mhe-head sampling"),
-    ("--mhe-head onehot --mhe-radices 7,7", "onehot has one head and no digits; leave out --mhe-radices"),
-    ("--mhe-head onehot --mhe-label-order random", "onehot has one head and no digits; leave out"),
+    ("--mhe-head onehot --mhe-radices 7,7",
+     "--mhe-radices belongs to --mhe-head product or cascade or sampling, not .*leave it out"),
+    ("--mhe-head onehot --mhe-label-order random",
+     "--mhe-label-order belongs to --mhe-head product or cascade or sampling, not .*leave"),
     ("--mhe-head cascade --mhe-conditioning table --mhe-hidden-dim 8", "hidden.*'digit' only, got 8"),
     ("--mhe-head product --mhe-groups 0", "groups must be at least 1, got 0"),
     ("--mhe-head product --mhe-group-form joint", "joint form needs groups of at least 2"),
@@ -75,10 +77,12 @@ def test_the_sentence_says_what_and_how_else(options: str, reason: str, corpus: 
 # fmt: off
 BAD_ORDERS = {
     "repeated": (lambda ranks: [*ranks[:-1], ranks[0]],
-                 "rank .* stands on line 2 already; .* must be a permutation"),
-    "too large": (lambda ranks: [*ranks[:-1], "45"], r"line 46: rank 45 is outside \[0, 45\), the target"),
+                 "rank .* already stands on line 2; .* must be a permutation"),
+    "too large": (lambda ranks: [*ranks[:-1], "45"],
+                  r"line 46: rank 45 is outside \[0, 45\); there are 45 symbols in"),
     "negative": (lambda ranks: ["-1", *ranks[1:]], r"line 2: rank -1 is outside"),
-    "short": (lambda ranks: ranks[:-1], "holds 44 ranks but the target dictionary has 45 symbols; write one"),
+    "short": (lambda ranks: ranks[:-1],
+              "holds 44 ranks but there are 45 symbols in the target dictionary, special"),
     "long": (lambda ranks: [*ranks, "45"], r"line 47: rank 45 is outside"),
     "fraction": (lambda ranks: ["1.5", *ranks[1:]], "line 2: '1.5' is not an integer rank"),
     "one line": (lambda ranks: [" ".join(ranks)], "line 2: .* is not an integer rank"),
@@ -103,7 +107,7 @@ def test_files_that_are_no_label_order(
 def test_a_label_order_file_that_is_not_there(corpus: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "none.txt", tmp_path):
         sentence = refused(corpus, tmp_path / "run", "--mhe-label-order", path)
-        assert f"--mhe-label-order {path}: no such file; give 'dictionary', 'random' or a file" in sentence
+        assert f"--mhe-label-order {path}: no such file; give 'identity', 'random' or a file" in sentence
 
 
 def test_a_folder_that_holds_no_data(tmp_path: Path) -> None:

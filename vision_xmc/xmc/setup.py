@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mhe_nmt.order import parse_ranks
+from mhe_nmt.order import named_order
 from vision_xmc.common.cache import digest, made_once
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import require
@@ -192,25 +192,14 @@ def _order(
     num_labels = len(data.label_names)
     if head.label_order == "given":
         return None
-    if head.label_order == "random":
-        generator = torch.Generator().manual_seed(head.order_seed)
-        return torch.randperm(num_labels, generator=generator)
     if head.label_order == "clustered":
         return _clustered(data, inputs, encoder.min_documents, group_size, head.order_seed, cache)
-    path = Path(head.label_order)
-    require(
-        path.is_file(),
-        f"--label-order {path}: no such file; give clustered, given, random or a file of ranks",
-    )
     try:
-        ranks = parse_ranks(read_lines(path), num_labels)
+        return named_order(
+            head.label_order, num_labels, head.order_seed, what=f"--label-order {head.label_order}"
+        )
     except ValueError as error:
-        raise UsageError(f"{path}, {error}") from None
-    require(
-        len(ranks) == num_labels,
-        f"{path} holds {len(ranks):,} ranks but there are {num_labels:,} labels; write one rank a line",
-    )
-    return torch.tensor(ranks)
+        raise UsageError(str(error)) from None
 
 
 def _clustered(
