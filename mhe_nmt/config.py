@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from torch import Tensor
 
 from mhe_nmt.heads import HEADS, OutputHead, build_head
-from mhe_nmt.order import IDENTITY, named_order
+from mhe_nmt.order import IDENTITY, IDENTITY_NAMES, named_order
 
 
 def _option(
@@ -90,21 +90,48 @@ class HeadConfig:
     label_smoothing: float = _option(0.0, "label smoothing", metavar="EPS")
     # fmt: on
 
+    def __post_init__(self) -> None:
+        if self.radices is not None:
+            object.__setattr__(self, "radices", tuple(self.radices))
+        if self.label_order in IDENTITY_NAMES:
+            object.__setattr__(self, "label_order", IDENTITY)
+
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], prefix: str = "") -> HeadConfig:
+    def from_options(
+        cls, options: Mapping[str, Any], prefix: str = "", flag: Callable[[str], str] | None = None
+    ) -> HeadConfig:
         """The config among ``options``, under today's or former names; ``None`` stands for a default.
 
         Args:
             options: by name, such as those of a command line or of a checkpoint; others are ignored.
             prefix: of the names, such as ``"mhe_"``.
+            flag: the user's name of an option: then the options are what a user gave, and none may belong to
+                another head, not even with its default.
+
+        Raises:
+            ValueError: if one does, in a sentence that names it.
         """
         values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
             for name in (*field.metadata["formerly"], field.name):
                 value = options.get(prefix + name)
                 if value is not None:
-                    values[field.name] = tuple(value) if isinstance(value, list) else value
-        return cls(**values)
+                    values[field.name] = value
+        config = cls(**values)
+        if flag is not None:
+            # Commands of version 0.1 kept these defaults in every checkpoint; one radix is checked by build.
+            silent = {"num_heads": cls.num_heads, "label_order": IDENTITY}
+            given = [name for name in values if getattr(config, name) != silent.get(name)]
+            if config.radices is not None and len(config.radices) == 1:
+                given.remove("radices")
+            config._refuse_options_of_other_heads(given, flag)
+        return config
+
+    def read_options(self) -> dict[str, Any]:
+        """The options that the head reads, by name, as plain types."""
+        read = _keywords_of(self.head)
+        names = ["head", *(field.name for field, keyword in _fields_by_keyword() if keyword in read)]
+        return {name: value for name, value in _plain(self).items() if name in names}
 
     def build(
         self,
@@ -132,7 +159,12 @@ class HeadConfig:
         """
         if self.head not in HEADS:
             raise ValueError(f"{flag('head')} {self.head}: unknown head; the heads are {', '.join(HEADS)}")
-        self._refuse_options_of_other_heads(num_labels, flag)
+        changed = [
+            field.name
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default and getattr(self, field.name) != (num_labels,)
+        ]
+        self._refuse_options_of_other_heads(changed, flag)
         read = _keywords_of(self.head)
         values = {
             keyword: getattr(self, field.name)
@@ -151,13 +183,10 @@ class HeadConfig:
         except ValueError as error:
             raise ValueError(f"{flag('head')} {self.head}: {error}") from error
 
-    def _refuse_options_of_other_heads(self, num_labels: int, flag: Callable[[str], str]) -> None:
+    def _refuse_options_of_other_heads(self, names: Collection[str], flag: Callable[[str], str]) -> None:
         read = _keywords_of(self.head)
         for field, keyword in _fields_by_keyword():
-            value = getattr(self, field.name)
-            if keyword in read or value == field.default:
-                continue
-            if field.name == "radices" and tuple(value) == (num_labels,):
+            if keyword in read or field.name not in names:
                 continue
             readers = [name for name in HEADS if keyword in _keywords_of(name)]
             raise ValueError(
@@ -167,7 +196,9 @@ class HeadConfig:
 
 
 def add_flags(parser: argparse.ArgumentParser, prefix: str, leave_out: Collection[str] = ()) -> None:
-    """Adds a flag per option of :class:`HeadConfig`, its default included.
+    """Adds a flag per option of :class:`HeadConfig`.
+
+    A flag that is not given leaves ``None``, so that :meth:`HeadConfig.from_options` knows what was given.
 
     Args:
         parser: gets the flags.
@@ -180,7 +211,7 @@ def add_flags(parser: argparse.ArgumentParser, prefix: str, leave_out: Collectio
             continue
         about, shown = field.metadata, field.default
         names = [f"--{prefix}-{name.replace('_', '-')}" for name in (field.name, *about["formerly"])]
-        keywords: dict[str, Any] = {"dest": f"{prefix}_{field.name}", "default": field.default}
+        keywords: dict[str, Any] = {"dest": f"{prefix}_{field.name}", "default": None}
         if hints[field.name] is bool:
             keywords["action"], shown = argparse.BooleanOptionalAction, "on" if field.default else "off"
         elif field.name == "radices":

@@ -10,12 +10,20 @@ import torch
 from torch import Tensor
 
 IDENTITY, RANDOM = "identity", "random"
-#: What a label order may be called instead of naming a file; ``dictionary`` is fairseq's word for identity.
-ORDER_NAMES = (IDENTITY, "dictionary", RANDOM)
+#: ``dictionary`` was the plug-in's word for it.
+IDENTITY_NAMES = (IDENTITY, "dictionary")
+#: What a label order may be called instead of naming a file.
+ORDER_NAMES = (*IDENTITY_NAMES, RANDOM)
 
 
 def named_order(
-    name: str, num_labels: int, seed: int = 1, *, what: str | None = None, labels: str = "labels"
+    name: str,
+    num_labels: int,
+    seed: int = 1,
+    *,
+    what: str | None = None,
+    labels: str = "labels",
+    names: str = "'identity', 'random'",
 ) -> Tensor | None:
     """The ranks that ``name`` stands for, as heads take them.
 
@@ -25,6 +33,7 @@ def named_order(
         seed: of ``"random"``.
         what: what the user gave, for messages; default: ``name``.
         labels: what the labels are, for messages, in the plural.
+        names: of the orders that the caller knows, for messages.
 
     Returns:
         ``order[label] = rank``, ``(V,)`` int64, or ``None`` for the identity.
@@ -32,12 +41,12 @@ def named_order(
     Raises:
         ValueError: if there is no such file, or it does not hold a permutation; see :func:`read_ranks`.
     """
-    if name in (IDENTITY, "dictionary"):
+    if name in IDENTITY_NAMES:
         return None
     if name == RANDOM:
         return torch.randperm(num_labels, generator=torch.Generator().manual_seed(seed))
     if not Path(name).is_file():
-        raise ValueError(f"{what or name}: no such file; give 'identity', 'random' or a file of ranks")
+        raise ValueError(f"{what or name}: no such file; give {names} or a file of ranks")
     return torch.from_numpy(read_ranks(Path(name), num_labels, labels))
 
 

@@ -40,13 +40,16 @@ def head_config(cfg: Any) -> HeadConfig:
     """The head's options among fairseq's, those of older checkpoints included.
 
     Raises:
-        UsageError: if the radices are no integers.
+        UsageError: if the radices are no integers, or an option belongs to another head.
     """
     options = {f"mhe_{name}": getattr(cfg, f"mhe_{name}", None) for name in option_names()}
     radices = options.get("mhe_radices")
     if isinstance(radices, str):
         options["mhe_radices"] = _parse_radices(radices)
-    return HeadConfig.from_options(options, prefix="mhe_")
+    try:
+        return HeadConfig.from_options(options, prefix="mhe_", flag=_flag)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def build_decoder_head(cfg: Any, in_features: int, dictionary: Any, embed_tokens: nn.Module) -> OutputHead:

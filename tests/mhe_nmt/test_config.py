@@ -75,7 +75,11 @@ def test_an_option_reaches_its_head_or_is_refused_by_name(name: str, option: str
         codec = head.codec
         assert isinstance(codec, LabelCodec)
         expected = {"radices": (5, 6), "num_heads": 3, "label_order": False}[option]
-        found = {"radices": tuple(codec.radix_list), "num_heads": codec.num_heads, "label_order": codec.is_identity}
+        found = {
+            "radices": tuple(codec.radix_list),
+            "num_heads": codec.num_heads,
+            "label_order": codec.is_identity,
+        }
         assert found[option] == expected
     elif option == "projection":
         assert any("projection" in key for key in head.state_dict())
@@ -102,6 +106,22 @@ def parsed(*arguments: str) -> HeadConfig:
     if isinstance(options["mhe_radices"], str):
         options["mhe_radices"] = [int(part) for part in options["mhe_radices"].split(",")]
     return HeadConfig.from_options(options, prefix="mhe_")
+
+
+def test_what_the_user_gives_must_belong_to_the_head_even_if_it_is_the_default() -> None:
+    given = {"head": "product", "conditioning": "table", "groups": None}
+    assert HeadConfig.from_options(given) == HeadConfig(head="product")
+    with pytest.raises(ValueError, match=r"^--conditioning belongs to --head cascade, not to --head"):
+        HeadConfig.from_options(given, flag=lambda field: f"--{field}")
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_options_that_a_head_reads_describe_it(name: str) -> None:
+    config = HeadConfig(head=name)
+    options = config.read_options()
+    assert HeadConfig.from_options(options, flag=str) == config
+    assert ("conditioning" in options) == (name == "cascade")
+    assert ("radices" in options) == (name != "onehot")
 
 
 def test_flags_of_an_argument_parser() -> None:

@@ -16,7 +16,12 @@ from fairseq.models.transformer.transformer_legacy import (
 from torch import Tensor
 
 from user_dir.errors import UsageError
-from user_dir.head_options import add_head_options, build_decoder_head, order_comes_from_checkpoint
+from user_dir.head_options import (
+    add_head_options,
+    build_decoder_head,
+    head_config,
+    order_comes_from_checkpoint,
+)
 
 
 class TransformerMHEDecoder(TransformerDecoderBase):
@@ -67,7 +72,9 @@ class TransformerMHEModel(TransformerModel):
                 "use c10d or legacy_ddp"
             )
         model = super().build_model(args, task)
-        # What was learned of the options while building must travel in the checkpoint.
+        # A checkpoint says all of its head, so that defaults may change, and what building has learned.
+        for name, value in head_config(model.cfg).read_options().items():
+            setattr(args, f"mhe_{name}", ",".join(map(str, value)) if isinstance(value, list) else value)
         args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
         if getattr(args, "mhe_share_input_embeddings", False):
             model.share_input_embeddings(task)

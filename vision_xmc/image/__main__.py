@@ -28,6 +28,7 @@ from vision_xmc.engine.evaluation import evaluate
 from vision_xmc.engine.loop import Loop
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.data.splits import ImageSplits, image_format, load_splits, preparation
+from vision_xmc.image.head import head_config
 from vision_xmc.image.model import ImageClassifier
 from vision_xmc.image.options import DATASET_ALIASES, DEFAULTS, ImageOptions
 from vision_xmc.image.task import ImageTask, build_classifier, with_sync_batchnorm
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 def _train(given: dict[str, Any]) -> None:
     dataset = given.get("dataset", "digits")
     given = {**DEFAULTS[DATASET_ALIASES.get(dataset, dataset)], **given}
-    images, head = build(ImageOptions, given), build(HeadConfig, given)
+    images, head = build(ImageOptions, given), head_config(given)
     given.setdefault("output", Path("runs") / f"{images.dataset}-{images.arch}-{head.head}")
     options = build(LoopOptions, given)
     accelerator = start(options)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from mhe_nmt import HeadConfig, OutputHead
 from mhe_nmt.heads import MultiHead
 from vision_xmc.common.errors import UsageError
+
+
+def head_config(given: Mapping[str, Any]) -> HeadConfig:
+    """The options of the head among those ``given`` on the command line.
+
+    Raises:
+        UsageError: for one that belongs to another head.
+    """
+    try:
+        return HeadConfig.from_options(given, flag=_flag)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def build_head(

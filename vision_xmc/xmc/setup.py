@@ -196,7 +196,11 @@ def _order(
         return _clustered(data, inputs, encoder.min_documents, group_size, head.order_seed, cache)
     try:
         return named_order(
-            head.label_order, num_labels, head.order_seed, what=f"--label-order {head.label_order}"
+            head.label_order,
+            num_labels,
+            head.order_seed,
+            what=f"--label-order {head.label_order}",
+            names="clustered, given, random",
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
