@@ -17,6 +17,7 @@ from fairseq import checkpoint_utils
 from torch import Tensor
 
 import user_dir  # noqa: F401  (makes checkpoints loadable and their errors readable)
+from mhe_nmt.files import replacing
 from user_dir.errors import UsageError
 
 
@@ -121,11 +122,10 @@ def main(arguments: list[str] | None = None) -> None:
         options.checkpoint_upper_bound,
     )
     state = average(paths)
-    unfinished = f"{options.output}.unfinished"
     os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
     state["cfg"] = checkpoint_utils.OmegaConf.to_container(state["cfg"]) if state.get("cfg") else None
-    torch.save(state, unfinished)
-    os.replace(unfinished, options.output)
+    with replacing(options.output) as partial:
+        torch.save(state, partial)
     print(f"averaged {len(paths)} checkpoints into {options.output}:", *paths, sep="\n  ")
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from benchmarks.claims.trained import Frozen
 from benchmarks.harness.fitting import Stopwatch, fit
 from mhe_nmt import OutputHead, build_head
+from mhe_nmt.files import replacing
 
 BATCH = 200
 RATES = (0.003, 0.01, 0.03)
@@ -108,9 +109,8 @@ def measure(name: str, frozen: Frozen, seed: int, kept: Path) -> dict[str, Any]:
         "step_ms": 1000 * sum(seconds) / len(seconds),
     }
     kept.mkdir(parents=True, exist_ok=True)
-    partial = file_of(name, kept).with_suffix(".part")
-    torch.save(model.state_dict(), partial)
-    partial.replace(file_of(name, kept))
+    with replacing(file_of(name, kept)) as partial:
+        torch.save(model.state_dict(), partial)
     return row | watch.figures()
 
 

@@ -71,18 +71,18 @@ class ImageTask(Task):
         images, labels = batch
         head = self.model.head
         if not self.options.mixup:
-            return {"loss": head.loss(self._features(images), labels, reduction="sum")}
+            return {"loss": head.loss(self.model(images), labels, reduction="sum")}
         # Zhang et al., 2018: one share a batch, each image mixed with another one of the batch.
         share = torch.distributions.Beta(self.options.mixup, self.options.mixup).sample().to(images.device)
         other = torch.randperm(len(images), device=images.device)
         pixels = images.float()
-        features = self._features(share * pixels + (1 - share) * pixels[other])
+        features = self.model(share * pixels + (1 - share) * pixels[other])
         first, second = (head.loss(features, target, reduction="sum") for target in (labels, labels[other]))
         return {"loss": share * first + (1 - share) * second}
 
     def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
         images, labels = batch
-        return classification_sums(self.model.head, self._features(images), labels)
+        return classification_sums(self.model.head, self.model(images), labels)
 
     def description(self) -> dict[str, Any]:
         head = self.model.head
@@ -92,17 +92,6 @@ class ImageTask(Task):
             "head_parameters": sum(parameter.numel() for parameter in head.parameters()),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
-
-    def _features(self, images: Tensor) -> Tensor:
-        try:
-            return self.model(images)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise UsageError(
-                f"a batch of one image of {images.size(-2)}×{images.size(-1)} pixels is too small for batch "
-                "norm; give --drop-last, another --batch-size or a smaller --accumulate"
-            ) from error
 
 
 def with_sync_batchnorm(model: ImageClassifier) -> ImageClassifier:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from scipy import sparse
 
+from mhe_nmt.files import replacing_folder
 from vision_xmc.common.errors import UsageError, run_command
 from vision_xmc.common.options import Parser, from_plain, require
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
@@ -86,18 +86,11 @@ def _remember(given: dict[str, Any]) -> None:
         folder = given["output"]
     else:
         folder = model.folder / NEIGHBOURS
-        _replace(folder, memory)
+        with replacing_folder(folder) as partial_folder:
+            memory.save(partial_folder)
     print(
         f"{len(data.train):,} training documents remembered in {folder}; weight of the neighbours: {weight:g}"
     )
-
-
-def _replace(folder: Path, memory: Neighbours) -> None:
-    unfinished = folder.with_name(f".{NEIGHBOURS}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    memory.save(unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.replace(folder)
 
 
 def _data(given: dict[str, Any], model: XmcModel) -> tuple[XmcData, Path]:

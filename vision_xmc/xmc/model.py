@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from scipy import sparse
 from torch import Tensor
 
 from mhe_nmt import MultiLabelCascade, OneVsAllHead
+from mhe_nmt.files import replacing, replacing_folder
 from mhe_nmt.heads import MultiLabelHead
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import write_json
+from vision_xmc.common.files import write_json
 from vision_xmc.engine import checkpoint
 from vision_xmc.xmc.classifier import DocumentClassifier
 from vision_xmc.xmc.data.files import Documents, num_documents, read_lines
@@ -110,9 +110,8 @@ def write_about(
 ) -> None:
     """Writes everything but the weights to a run's or an exported model's folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{LABELS}.part"
-    partial.write_text("".join(f"{line}\n" for line in label_lines), encoding="utf-8")
-    partial.replace(folder / LABELS)
+    with replacing(folder / LABELS) as partial:
+        partial.write_text("".join(f"{line}\n" for line in label_lines), encoding="utf-8")
     save_input(folder / INPUT)
     write_json(folder / ABOUT, vars(blueprint))
 
@@ -229,19 +228,16 @@ class XmcModel:
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is there already; give another --output")
-        partial = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(partial, ignore_errors=True)
         lines = (
             f"{label}\t{name}" if name else label for label, name in zip(self.labels, self.names, strict=True)
         )
-        write_about(partial, self.blueprint, lines, self.preparation.save)
-        if self.neighbours is not None:
-            self.neighbours.save(partial / NEIGHBOURS)
         weights = {name: value.contiguous() for name, value in self.classifier.state_dict().items()}
-        save_file(weights, partial / WEIGHTS)
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_folder(folder) as partial:
+            write_about(partial, self.blueprint, lines, self.preparation.save)
+            if self.neighbours is not None:
+                self.neighbours.save(partial / NEIGHBOURS)
+            save_file(weights, partial / WEIGHTS)
 
 
 def load_model(folder: Path | str, weights: str | None = None) -> XmcModel:

@@ -109,8 +109,11 @@ def test_a_batch_of_one_tiny_image(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     assert run(*options) == 1
     assert (
-        "a batch of one image of 8×8 pixels is too small for batch norm; give --drop-last"
-        in capsys.readouterr().err
-    )
+        "batch norm cannot train on a micro-batch of one example, and the last batch of each epoch has 1 "
+        "example for 1 micro-batch; give --drop-last, another --batch-size or a smaller --accumulate\n"
+    ) in capsys.readouterr().err
+    # Nothing was trained, not even the batches that are large enough.
+    assert not (tmp_path / "metrics.jsonl").read_bytes()
+    assert not (tmp_path / "last.pt").exists()
     assert run(*options, "--drop-last", "--restart") == 0
     assert records(tmp_path, "train")[-1]["update"] == 1
