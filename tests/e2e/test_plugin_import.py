@@ -28,7 +28,7 @@ def test_importing_again_changes_nothing() -> None:
     for _ in range(2):
         utils.import_user_module(SimpleNamespace(user_dir=str(USER_DIR)))
         user_dir.repairs.install()
-        user_dir.checkpoints.install()
+        user_dir.checkpoint_loading.install()
         user_dir.errors.install_hook()
     assert (data_utils.batch_by_size, checkpoint_utils.load_checkpoint_to_cpu) == wrapped
     assert user_dir.errors._previous_hook is previous is not sys.excepthook

@@ -11,7 +11,7 @@ from fairseq.sequence_generator import SequenceGenerator
 
 from tests.user_dir.decoding_pairs import assert_same, both, random_batch, random_model
 from tests.user_dir.trained_models import Trained, batches
-from user_dir.decoding.generator import CandidateMixin
+from user_dir.decoding.generator import CandidateGenerator
 
 HEADS = ["product", "mixture", "cascade", "cascade-tied", "cascade-digit", "three-heads", "order-file"]
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -47,7 +47,7 @@ def generate(generator: Any, models: list[Any], batch: dict[str, Any], **options
 def test_options(trained: Callable[[str], Trained], head: str, options: dict[str, Any]) -> None:
     model, task = trained(head).loaded
     dense, candidates = both(task, [model], options)
-    assert isinstance(candidates, CandidateMixin)
+    assert isinstance(candidates, CandidateGenerator)
     for batch in batches(task, "test")[:2]:
         assert_same(generate(dense, [model], batch), generate(candidates, [model], batch))
 
@@ -91,7 +91,7 @@ def test_ensembles(trained: Callable[[str], Trained], heads: tuple[str, ...], be
     models = [trained(head).loaded[0] for head in heads]
     task = trained(heads[0]).loaded[1]
     dense, candidates = both(task, models, {"beam": beam})
-    assert isinstance(candidates, CandidateMixin)
+    assert isinstance(candidates, CandidateGenerator)
     for batch in batches(task, "test")[:2]:
         assert_same(generate(dense, models, batch), generate(candidates, models, batch))
 
@@ -142,7 +142,7 @@ def test_a_step_in_half_precision(head: str, tolerance: float) -> None:
     tokens = torch.full((4, 1), task.target_dictionary.eos())
     expected, _ = dense.model.forward_decoder(tokens, encoded, [{}], 1.0)
     special, _ = candidates.model.forward_decoder(tokens, encoded, [{}], 1.0)
-    found, _, labels = candidates.model.best(torch.zeros(4, 1), 10)
+    found, _, labels = candidates.current.state.best(torch.zeros(4, 1), 10)
     close = {"rtol": tolerance, "atol": tolerance}
     torch.testing.assert_close(special[:, :-1], expected[:, : special.size(1) - 1], **close)
     torch.testing.assert_close(found, expected.gather(-1, labels), **close)

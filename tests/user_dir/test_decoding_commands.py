@@ -12,7 +12,7 @@ import pytest
 from tests.user_dir.fairseq_commands import Output, fairseq_generate, fairseq_interactive, fairseq_train
 from tests.user_dir.toy_corpus import SIZES, sentence_pairs
 from tests.user_dir.trained_models import Trained
-from user_dir.decoding.candidates import CandidateEnsemble
+from user_dir.decoding.state import StepState
 from user_dir.models.transformer_mhe import TransformerMHEModel
 
 CANDIDATES = ["--task", "translation_mhe"]
@@ -57,9 +57,7 @@ def assert_same_lines(expected: Output, found: Output) -> None:
 def test_generate(trained: Callable[[str], Trained], head: str, options: list[Any]) -> None:
     run = trained(head)
     expected = fairseq_generate(run.data, run.checkpoint, *options)
-    steps = mock.patch.object(
-        CandidateEnsemble, "columns", autospec=True, side_effect=CandidateEnsemble.columns
-    )
+    steps = mock.patch.object(StepState, "column_scores", autospec=True, side_effect=StepState.column_scores)
     with steps as columns:
         found = fairseq_generate(run.data, run.checkpoint, *CANDIDATES, *options)
     assert sorted(found.lines("H")) == list(range(SIZES["test"]))
@@ -118,7 +116,7 @@ def test_bleu_during_training(corpus: Path, tmp_path: Path) -> None:
         str(tmp_path / "translation_mhe"), "checkpoint_last.pt", str(corpus), bpe=None, tokenizer=None
     )
     with mock.patch.object(
-        CandidateEnsemble, "columns", autospec=True, side_effect=CandidateEnsemble.columns
+        StepState, "column_scores", autospec=True, side_effect=StepState.column_scores
     ) as columns:
         texts = hub.translate(["▁s1 ▁s2", "▁s3"], beam=3)
     assert columns.called

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.user_dir.decoding_pairs import assert_same, both, random_batch, random_model
-from user_dir.decoding.generator import CandidateMixin
+from user_dir.decoding.generator import CandidateGenerator
 
 HEADS: list[dict[str, Any]] = [
     {"mhe_head": "product"},
@@ -83,7 +83,7 @@ def test_mixtures_of_options(data: st.DataObject) -> None:
     if data.draw(st.booleans(), label="language tag"):
         given_to_both["bos_token"] = size - 1
     dense, candidates = both(task, models, chosen, extra)
-    assert isinstance(candidates, CandidateMixin)
+    assert isinstance(candidates, CandidateGenerator)
     found = []
     for generator in (dense, candidates):
         torch.manual_seed(1)

@@ -127,7 +127,7 @@ def test_another_vocabulary_is_refused(
 ) -> None:
     run = trained(name)
     sentence = generate_refusal(larger_corpus, run.checkpoint)
-    assert "trained with 45 source symbols, the dictionary has 49" in sentence
+    assert "trained with 45 source symbols, but the dictionary has 49" in sentence
     shutil.copy(run.checkpoint, tmp_path)
     assert "45 source symbols" in resume_refusal(larger_corpus, tmp_path, *run.options)
 
