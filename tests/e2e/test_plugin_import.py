@@ -1,4 +1,4 @@
-"""The plug-in registers once, however often and from wherever it is imported."""
+"""The plug-in changes fairseq once, however often and from wherever it is imported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_importing_again_changes_nothing() -> None:
 
 
 def test_a_plain_import_from_anywhere_registers_everything(tmp_path: Path) -> None:
-    """As scripts and notebooks do that load a checkpoint themselves; the project is installed."""
+    """Scripts and notebooks that load a checkpoint themselves import the installed project like this."""
     program = (
         "import user_dir, user_dir\n"
         "from fairseq.models import ARCH_MODEL_REGISTRY as models\n"
