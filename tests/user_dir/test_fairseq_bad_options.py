@@ -1,4 +1,4 @@
-"""Options that cannot be: a sentence that names what is wrong, before anything is written."""
+"""Options that cannot work end in a sentence that names what is wrong, before anything is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.user_dir.fairseq_commands import decoding_arguments, refusal, trainin
 
 
 def refused(data: Path, save_dir: Path, *options: Any) -> str:
-    """The sentence; nothing is written to ``save_dir``."""
+    """The sentence with which training is refused; nothing is written to ``save_dir``."""
     sentence = refusal(train.cli_main, *training_arguments(data, save_dir), *options)
     assert not save_dir.exists() or not list(save_dir.iterdir())
     return sentence
@@ -52,14 +52,15 @@ BAD_OPTIONS = [
      "--mhe-head cascade cannot share .*leave out .*--share-decoder-input-output-embed"),
     ("--mhe-share-input-embeddings --share-all-embeddings", "--share-all-embeddings does; use that alone"),
     ("--mhe-share-input-embeddings --encoder-embed-dim 48", "needs embeddings of one size"),
-    # What else fairseq has.
+    # Other options of fairseq.
     ("--arch transformer_tiny", "mhe_ce needs an architecture with an MHE.*label_smoothed_cross_entropy"),
     ("--criterion label_smoothed_cross_entropy",
      "--criterion label_smoothed_cross_entropy .*use --criterion mhe_ce"),
-    ("--criterion label_smoothed_cross_entropy_with_ctc", "with_ctc does not train .*use --criterion mhe_ce"),
+    ("--criterion label_smoothed_cross_entropy_with_ctc", "with_ctc cannot train .*use --criterion mhe_ce"),
     ("--ddp-backend fully_sharded", "--ddp-backend fully_sharded is not supported.*use c10d or legacy_ddp"),
-    ("--adaptive-softmax-cutoff 10,20", "--adaptive-softmax-cutoff is another output layer; leave it out"),
-    ("--base-layers 1", "--base-layers is not supported by transformer_mhe; leave it out"),
+    ("--adaptive-softmax-cutoff 10,20",
+     "--adaptive-softmax-cutoff asks for another output layer; leave it out"),
+    ("--base-layers 1", "transformer_mhe does not support --base-layers; leave it out"),
     ("--label-smoothing 1.0", r"--label-smoothing must be in \[0, 1\)"),
     ("--source-lang xx --target-lang zz", "language 'zz' is not in this data folder.*--target-lang"),
     ("--train-subset trainn", "trainn.*check the data folder, the subset"),
@@ -69,7 +70,9 @@ BAD_OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "reason"), BAD_OPTIONS)
-def test_the_sentence_says_what_and_how_else(options: str, reason: str, corpus: Path, tmp_path: Path) -> None:
+def test_the_sentence_names_the_fault_and_the_way_out(
+    options: str, reason: str, corpus: Path, tmp_path: Path
+) -> None:
     sentence = refused(corpus, tmp_path / "run", *options.split())
     assert re.search(reason, sentence), sentence
 
@@ -93,7 +96,7 @@ BAD_ORDERS = {
 
 
 @pytest.mark.parametrize(("change", "reason"), BAD_ORDERS.values(), ids=BAD_ORDERS)
-def test_files_that_are_no_label_order(
+def test_files_that_hold_no_label_order(
     change: Any, reason: str, corpus: Path, order_file: Path, tmp_path: Path
 ) -> None:
     comment, *ranks = order_file.read_text(encoding="utf-8").splitlines()
@@ -104,7 +107,7 @@ def test_files_that_are_no_label_order(
     assert re.search(reason, sentence), sentence
 
 
-def test_a_label_order_file_that_is_not_there(corpus: Path, tmp_path: Path) -> None:
+def test_a_missing_label_order_file(corpus: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "none.txt", tmp_path):
         sentence = refused(corpus, tmp_path / "run", "--mhe-label-order", path)
         assert f"--mhe-label-order {path}: no such file; give 'identity', 'random' or a file" in sentence
@@ -121,7 +124,7 @@ def test_separate_dictionaries_cannot_share_input_embeddings(separate_corpus: Pa
     assert "--mhe-share-input-embeddings needs a joined dictionary" in sentence
 
 
-def test_translation_of_a_pair_that_is_not_in_the_folder(trained: Any) -> None:
+def test_translating_a_language_pair_that_the_folder_lacks(trained: Any) -> None:
     run = trained("product")
     languages = ["--source-lang", "xx", "--target-lang", "zz"]
     sentence = refusal(generate.cli_main, *decoding_arguments(run.data, run.checkpoint), *languages)
