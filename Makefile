@@ -1,4 +1,4 @@
-# make setup | demo | test | lint
+# make setup | demo | test | test-all | lint
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -9,7 +9,7 @@ FAIRSEQ ?= fairseq-fixed==0.12.3.1
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test test-all lint format clean
 
 setup: $(READY)
 
@@ -40,8 +40,15 @@ demo: $(READY)
 	$(BIN)/python -m examples.demo --out "$(OUT)" \
 	  $(if $(SRC),--src "$(SRC)" --tgt "$(TGT)" --source-lang $(SRC_LANG) --target-lang $(TGT_LANG)) $(ARGS)
 
+# The fast set takes a few minutes, all tests about three times as long. Each worker begins with one stretch of
+# the tests (worksteal), so that a module's fixtures are seldom made twice.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-all: $(READY)
+	$(PYTEST) --slow $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
