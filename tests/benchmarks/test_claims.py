@@ -68,6 +68,7 @@ def prepared(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_all_claims_end_on_one_page(prepared, monkeypatch):
     only = ["product", "joint, 4 groups", "full softmax", "cascade table; underfitted"]
     options = ["--cases", 50, "--positions", 400, "--seeds", 1, "--only", *only]
@@ -116,6 +117,16 @@ def test_all_claims_end_on_one_page(prepared, monkeypatch):
     [
         (["nonsense"], "there is no claim 'nonsense'; choose from"),
         (["order", "--data", "/nowhere"], "/nowhere is not a fairseq data folder"),
+    ],
+)
+def test_mistakes_that_need_no_data(tmp_path, monkeypatch, capsys, options, told):
+    check_one_sentence(tmp_path, tmp_path, monkeypatch, capsys, options, told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
         (["rank", "--full", "/nowhere"], "/nowhere/checkpoint_best.pt does not exist"),
         (["argmax", "--runs", "/nowhere", "--only", "nowhere"], "/nowhere/checkpoint_best.pt does not exist"),
         (["argmax", "--runs", "FULL", "--only", "full"], "a OneHotHead has no digits; leave it out"),
@@ -127,6 +138,10 @@ def test_all_claims_end_on_one_page(prepared, monkeypatch):
     ],
 )
 def test_mistakes_are_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told):
+    check_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told)
+
+
+def check_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told):
     options = [str(prepared / "full") if part == "FULL" else part for part in options]
     elsewhere = ["--results", tmp_path / "rows.jsonl", "--cache", tmp_path, "--positions", 50]
     monkeypatch.setattr(

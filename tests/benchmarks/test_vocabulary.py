@@ -41,6 +41,7 @@ def benchmark(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_page_and_plot(tmp_path, monkeypatch):
     common = ["--sizes", str(WORDS), "--updates", "30", "--batch", "64", "--held-out", "300"]
     names = [BASELINE, PEER, "cascade table, clustered, 8 prototypes"]
