@@ -69,6 +69,7 @@ def prepared(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_all_claims_are_measured_once_and_shown(prepared, monkeypatch):
     only = ["product;", "product-10-10-", "product-4-groups-joint", "onehot;", "onehot-bottleneck-2; ",
             "cascade-table; underfitted"]  # fmt: skip
@@ -117,6 +118,16 @@ def test_all_claims_are_measured_once_and_shown(prepared, monkeypatch):
     [
         (["nonsense"], "there is no claim 'nonsense'; choose from"),
         (["order", "--data", "/nowhere"], "/nowhere is not a fairseq data folder"),
+    ],
+)
+def test_mistakes_that_need_no_data(tmp_path, monkeypatch, capsys, options, told):
+    check_one_sentence(tmp_path, tmp_path, monkeypatch, capsys, options, told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
         (["rank", "--full", "/nowhere"], "/nowhere/checkpoint_best.pt does not exist"),
         (["argmax", "--runs", "/nowhere", "--only", "nowhere"], "/nowhere/checkpoint_best.pt does not exist"),
         (["argmax", "--runs", "FULL", "--only", "full"], "a OneHotHead has no digits; leave it out"),
@@ -128,6 +139,10 @@ def test_all_claims_are_measured_once_and_shown(prepared, monkeypatch):
     ],
 )
 def test_mistakes_are_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told):
+    check_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told)
+
+
+def check_one_sentence(prepared, tmp_path, monkeypatch, capsys, options, told):
     options = [str(prepared / "full") if part == "FULL" else part for part in options]
     elsewhere = ["--results", tmp_path / "rows.jsonl", "--cache", tmp_path, "--positions", 50]
     monkeypatch.setattr(

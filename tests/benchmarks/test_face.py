@@ -44,6 +44,7 @@ def test_every_command_is_one_that_the_trainer_takes() -> None:
             build(group, given)
 
 
+@pytest.mark.slow
 def test_rows_made_by_the_real_commands(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

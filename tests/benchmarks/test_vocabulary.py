@@ -40,6 +40,7 @@ def benchmark(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_tables_and_plot(tmp_path, monkeypatch):
     common = ["--sizes", str(WORDS), "--updates", "30", "--batch", "64", "--held-out", "300"]
     names = [FULL_SOFTMAX, ADAPTIVE, "cascade-table-8-prototypes-clustered"]

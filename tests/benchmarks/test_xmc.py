@@ -39,6 +39,7 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
                 build(group, given)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("omikuji") is None, reason="omikuji is not installed")
 def test_rows_made_by_the_real_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, results, runs = write_corpus(tmp_path / "corpus"), tmp_path / "rows.jsonl", tmp_path / "runs"
