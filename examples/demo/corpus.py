@@ -14,8 +14,8 @@ import os
 from pathlib import Path
 from random import Random
 
+from .nouns import Pair
 from .patterns import PATTERNS, fill
-from .slots import Pair
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("de", "en")
