@@ -16,7 +16,7 @@ _SEARCH = ("--task", "translation_mhe")
 
 @dataclass(frozen=True)
 class Head:
-    """words: its name in tables. decoding: options of fairseq-generate that spare it scores of all symbols."""
+    """words: its name in tables. decoding: options of fairseq-generate that spare it the whole vocabulary."""
 
     words: str
     flags: str
