@@ -15,8 +15,7 @@ from benchmarks.claims import argmax, order, rank
 from benchmarks.claims.trained import Frozen, TrainedModel, frozen_features, sentences
 from benchmarks.harness.fitting import Stopwatch
 from benchmarks.harness.process import CommandError
-from user_dir.errors import UsageError
-from user_dir.label_order import label_order
+from mhe_nmt.order import named_order
 
 #: The joint form is trained nowhere else.
 JOINT = "joint, 4 groups"
@@ -87,9 +86,9 @@ def _order(options: argparse.Namespace, seed: int) -> Iterator[Measurement]:
             return None
         spec = str(options.order or options.data / "order.txt") if kind == "clustered" else kind
         try:
-            return label_order(spec, labels, seed)
-        except UsageError as error:
-            raise CommandError(str(error).replace("--mhe-label-order", "--order")) from error
+            return named_order(spec, labels, seed, what=f"--order {spec}")
+        except ValueError as error:
+            raise CommandError(str(error)) from error
 
     made_with = {"data": options.data.name}
     for regime in order.REGIMES:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from benchmarks.claims.trained import Frozen
 from benchmarks.harness.fitting import Stopwatch, fit
 from mhe_nmt import OutputHead, build_head
+from mhe_nmt.files import replacing
 
 BATCH = 200
 RATES = (0.003, 0.01, 0.03)
@@ -75,7 +76,8 @@ def _models() -> dict[str, Model]:
             options = {"conditioning": conditioning, "prototypes": prototypes}
             models[name] = Model(f"cascade {conditioning}", "cascade", None, options)
     for fraction in (0.05, 0.2):
-        models[f"sampling {fraction}"] = Model("sampling", "sampling", None, {"sample_fraction": fraction})
+        options = {"sample_fraction": fraction, "positives": "block", "unit": "block"}
+        models[f"sampling {fraction}"] = Model("sampling", "sampling", None, options)
     return models
 
 
@@ -107,9 +109,8 @@ def measure(name: str, frozen: Frozen, seed: int, kept: Path) -> dict[str, Any]:
         "step_ms": 1000 * sum(seconds) / len(seconds),
     }
     kept.mkdir(parents=True, exist_ok=True)
-    partial = file_of(name, kept).with_suffix(".part")
-    torch.save(model.state_dict(), partial)
-    partial.replace(file_of(name, kept))
+    with replacing(file_of(name, kept)) as partial:
+        torch.save(model.state_dict(), partial)
     return row | watch.figures()
 
 

@@ -62,8 +62,7 @@ def replay(generator: Any, model: Any, recorded: Step) -> Callable[[], Any]:
         )
 
     def through_candidates() -> Any:
-        generator.model.features = [recorded.features]
-        return choose(generator.model.columns())
+        return choose(generator.model.begin_step([recorded.features]))
 
     def through_all_scores() -> Any:
         output = recorded.features.unsqueeze(1)
@@ -74,7 +73,7 @@ def replay(generator: Any, model: Any, recorded: Step) -> Callable[[], Any]:
         log_probs[:, generator.pad] = -torch.inf
         return choose(log_probs)
 
-    return through_candidates if hasattr(generator.model, "columns") else through_all_scores
+    return through_candidates if hasattr(generator.model, "begin_step") else through_all_scores
 
 
 @torch.no_grad()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from mhe_nmt.files import replacing
 
 Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], str]]
@@ -31,9 +32,8 @@ def append_row(path: Path, row: Row) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Writes a whole text file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def read_rows(path: Path, key: Sequence[str] = ("name", "seed")) -> list[Row]:

@@ -25,7 +25,7 @@ BASELINE = "full softmax"
 LAYERS: dict[str, Layer] = {
     BASELINE: Layer("full"),
     "adaptive softmax": Layer("adaptive"),
-    "sampling 0.05": Layer("sampling", options={"sample_fraction": 0.05, "exact": "targets"}),
+    "sampling 0.05": Layer("sampling", options={"sample_fraction": 0.05, "unit": "block"}),
     "product": Layer("product"),
     "product, clustered": Layer("product", "clustered"),
     "8 groups": Layer("product", options={"groups": 8}),

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.image import COMPARISONS, main, report
+from mhe_nmt import HeadConfig
 from tests.vision_xmc.commands import REPOSITORY, environment
 from vision_xmc.common.options import Parser, add_options, build
 from vision_xmc.engine.options import LoopOptions
-from vision_xmc.image.head import HeadOptions, head_from_options
+from vision_xmc.image.head import build_head
 from vision_xmc.image.options import ImageOptions
 
 CLASSES = {"digits": 100, "digits-1000": 1000, "cifar100-short": 100, "cifar100": 100, "imagenet": 1000}
@@ -25,12 +26,12 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
     data = ["--data-path", "DIR"] if comparison.needs_data else []
     for head in comparison.heads.values():
         parser = Parser(prog="command")
-        for group in (ImageOptions, HeadOptions, LoopOptions):
+        for group in (ImageOptions, HeadConfig, LoopOptions):
             add_options(parser, group)
         given = vars(parser.parse_args([*head.split(), *comparison.options.split(), *data]))
         build(LoopOptions, given)
         build(ImageOptions, given)
-        built = head_from_options(build(HeadOptions, given), 8, CLASSES[name])
+        built = build_head(build(HeadConfig, given), 8, CLASSES[name])
         if "sampling" in head:
             assert built.used_fraction <= 0.8
 

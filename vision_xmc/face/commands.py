@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import build, option, require
 from vision_xmc.data.folder import images_below
@@ -71,10 +72,8 @@ def embed(given: dict[str, Any]) -> None:
         require(bool(inside), f"{given_path} has no pictures")
         paths += inside
     embeddings = Embedder(embedding)(PictureFiles(paths)).numpy()
-    partial = options.output.with_name(f".{options.output.name}.part")
-    with partial.open("wb") as file:
+    with replacing(options.output) as partial, partial.open("wb") as file:
         np.savez(file, embeddings=embeddings, pictures=np.array([str(path) for path in paths]))
-    partial.replace(options.output)
     print(f"{options.output}: {len(paths):,} embeddings of {embeddings.shape[1]} numbers")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError
 
 INPUT, OUTPUT = "images", "embeddings"
@@ -84,8 +84,7 @@ def export_backbone(backbone: nn.Module, image_size: int, path: Path) -> float:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise UsageError(f"export needs {error.name}, which is not installed ({_INSTALL})") from None
-    partial = path.with_name(f".{path.stem}.part.onnx")
-    try:
+    with replacing(path) as partial:
         with _quiet_exporter():
             program: Any = torch.onnx.export(
                 backbone,
@@ -104,9 +103,6 @@ def export_backbone(backbone: nn.Module, image_size: int, path: Path) -> float:
                 f"{path} was not written: embeddings of the exported graph differ by {difference:.1e}; use "
                 "the checkpoint itself"
             )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return difference
 
 

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mhe_nmt.heads.base import at_least_float32
-from vision_xmc.common.errors import UsageError
 from vision_xmc.data.views import TrainingView
 from vision_xmc.engine.collectives import gather_objects, shared_seed
 from vision_xmc.engine.task import Task
@@ -56,7 +55,7 @@ class FaceTask(Task):
         images, labels = batch
         # Drawn before the backbone runs, because the draws of its dropout depend on this process's images.
         generator = torch.Generator().manual_seed(shared_seed(images.device))
-        output = self.model.head(self._embeddings(images), labels, generator)
+        output = self.model.head(self.model(images), labels, generator)
         sums = {"loss": output.nll.sum()}
         if self.model.head.sampler is not None:
             # The loop divides sums by the number of examples, so each number is multiplied by it here.
@@ -72,7 +71,7 @@ class FaceTask(Task):
         first, second, same, numbers = batch
         images = torch.cat([first, second])
         # With the mirrored images, as in `verify` and `compare`, which use the threshold found here.
-        both = self._embeddings(images) + self._embeddings(images.flip(-1))
+        both = self.model(images) + self.model(images.flip(-1))
         a, b = F.normalize(at_least_float32(both), dim=-1).chunk(2)
         scores = (a * b).sum(-1)
         self._seen += zip(numbers.tolist(), scores.tolist(), same.tolist(), strict=True)
@@ -107,14 +106,3 @@ class FaceTask(Task):
             "head": repr(self.model.head.sampler or "full"),
             "backbone_parameters": sum(parameter.numel() for parameter in self.model.backbone.parameters()),
         }
-
-    def _embeddings(self, images: Tensor) -> Tensor:
-        try:
-            return self.model(images)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise UsageError(
-                "a batch of one image is too small for batch norm; give --drop-last, another --batch-size or "
-                "a smaller --accumulate"
-            ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from scipy import sparse
 
+from mhe_nmt.files import replacing_folder
 from vision_xmc.common.errors import UsageError, run_command
 from vision_xmc.common.options import Parser, add_options, build, from_plain, option, require
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
@@ -96,16 +96,9 @@ def _remember(folder: Path, options: NeighbourOptions) -> None:
         folder = options.output
     else:
         folder = model.folder / NEIGHBOURS
-        _replace(folder, memory)
+        with replacing_folder(folder) as partial_folder:
+            memory.save(partial_folder)
     print(f"{len(data.train):,} training documents stored in {folder}; weight of the neighbours: {weight:g}")
-
-
-def _replace(folder: Path, memory: Neighbours) -> None:
-    unfinished = folder.with_name(f".{NEIGHBOURS}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    memory.save(unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.replace(folder)
 
 
 def _data(data_path: Path | None, model: XmcModel) -> tuple[XmcData, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from scipy import sparse
 from torch import Tensor
 
+from mhe_nmt.files import replacing, replacing_folder
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import write_json
+from vision_xmc.common.files import write_json
 from vision_xmc.engine import checkpoint
 from vision_xmc.xmc.blueprint import FORMAT, Blueprint, read_blueprint
 from vision_xmc.xmc.classifier import DocumentClassifier
@@ -31,9 +31,8 @@ def write_about(
 ) -> None:
     """Writes everything except the weights to the folder of a run or of an exported model."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{LABELS}.part"
-    partial.write_text("".join(f"{line}\n" for line in label_lines), encoding="utf-8")
-    partial.replace(folder / LABELS)
+    with replacing(folder / LABELS) as partial:
+        partial.write_text("".join(f"{line}\n" for line in label_lines), encoding="utf-8")
     save_input(folder / INPUT)
     write_json(folder / ABOUT, blueprint.as_plain())
 
@@ -156,19 +155,16 @@ class XmcModel:
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} already exists; give another --output")
-        partial = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(partial, ignore_errors=True)
         lines = (
             f"{label}\t{name}" if name else label for label, name in zip(self.labels, self.names, strict=True)
         )
-        write_about(partial, self.blueprint, lines, self.preparation.save)
-        if self.neighbours is not None:
-            self.neighbours.save(partial / NEIGHBOURS)
         weights = {name: value.contiguous() for name, value in self.classifier.state_dict().items()}
-        save_file(weights, partial / WEIGHTS)
-        if folder.is_dir():
-            folder.rmdir()
-        partial.replace(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_folder(folder) as partial:
+            write_about(partial, self.blueprint, lines, self.preparation.save)
+            if self.neighbours is not None:
+                self.neighbours.save(partial / NEIGHBOURS)
+            save_file(weights, partial / WEIGHTS)
 
 
 def load_model(folder: Path | str, weights: str | None = None) -> XmcModel:

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from vision_xmc.common.options import write_json
+from vision_xmc.common.files import write_json
 from vision_xmc.xmc.data.files import Documents
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
 from vision_xmc.xmc.data.label_sets import LabelSets

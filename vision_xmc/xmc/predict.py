@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import IO, Literal
 import torch
 from torch import Tensor
 
+from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError, run_command
 from vision_xmc.common.options import Parser, add_options, build, option, require
 from vision_xmc.xmc.data.files import Documents, num_documents, read_json_texts, read_lines, read_matrix
@@ -212,7 +212,5 @@ def _written(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("w", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         yield file
-    os.replace(partial, path)

@@ -9,11 +9,9 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from mhe_nmt.order import parse_ranks, recursive_bisection
+from mhe_nmt.order import named_order, recursive_bisection
 from vision_xmc.common.cache import digest, made_once
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import require
-from vision_xmc.xmc.data.files import read_lines
 from vision_xmc.xmc.data.inputs import Inputs, RowInputs
 from vision_xmc.xmc.data.splits import XmcData
 from vision_xmc.xmc.data.terms import TermWeights
@@ -42,24 +40,14 @@ def label_ranks(
     num_labels = len(data.label_names)
     if choice == "given":
         return None
-    if choice == "random":
-        return torch.randperm(num_labels, generator=torch.Generator().manual_seed(seed))
     if choice == "clustered":
         return _clustered_ranks(data, inputs, min_documents, group_size, seed, cache)
-    path = Path(choice)
-    require(
-        path.is_file(),
-        f"--label-order {path}: no such file; give clustered, given, random or a file of ranks",
-    )
     try:
-        ranks = parse_ranks(read_lines(path), num_labels)
+        return named_order(
+            choice, num_labels, seed, what=f"--label-order {choice}", names="clustered, given, random"
+        )
     except ValueError as error:
-        raise UsageError(f"{path}, {error}") from None
-    require(
-        len(ranks) == num_labels,
-        f"{path} holds {len(ranks):,} ranks but there are {num_labels:,} labels; write one rank per line",
-    )
-    return torch.tensor(ranks)
+        raise UsageError(str(error)) from None
 
 
 def _clustered_ranks(

@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize
 
 from vision_xmc.common.cache import digest, made_once
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import write_json
+from vision_xmc.common.files import write_json
 from vision_xmc.xmc.data.files import read_lines
 
 _TERMS, _IDF, _ABOUT = "terms.txt", "idf.npy", "terms.json"
