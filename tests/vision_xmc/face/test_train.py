@@ -93,7 +93,8 @@ def test_the_command_in_two_processes(tmp_path: Path) -> None:
     done = command(*arguments, "--output", tmp_path / "two", processes=2)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.count("processes: 2, on cpu; 13 classes on this process") == 1
+    assert done.stdout.count("25 classes × 8, 13 classes on this process") == 1
+    assert done.stdout.count("processes: 2, on cpu; output: ") == 1
     assert run(*arguments, "--accumulate", 2, "--output", tmp_path / "one") == 0
     losses = [[r["loss"] for r in records(tmp_path / name, "train")] for name in ("two", "one")]
     assert len(losses[0]) == 10
