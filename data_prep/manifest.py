@@ -6,13 +6,13 @@ manifest itself by an atomic rename. So a stage that the manifest names is whole
 
 import hashlib
 import json
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import PrepError
+from mhe_nmt.files import replacing
 
 MANIFEST_NAME = "manifest.json"
 SCRATCH_NAME = ".unfinished"
@@ -66,14 +66,11 @@ class Manifest:
 
     def save(self) -> None:
         """Write the manifest whole or not at all."""
-        temporary = self.destdir / SCRATCH_NAME / MANIFEST_NAME
-        temporary.parent.mkdir(exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(self.content, stream, indent=2, ensure_ascii=False)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self.destdir / MANIFEST_NAME)
+        scratch = self.destdir / SCRATCH_NAME
+        scratch.mkdir(exist_ok=True)
+        text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
+        with replacing(self.destdir / MANIFEST_NAME, scratch=scratch) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     @property
     def options(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.harness.process import USER_DIR, CommandError
 from mhe_nmt import OutputHead
+from mhe_nmt.files import replacing
 
 _TOKENS = 4000
 
@@ -113,9 +113,8 @@ def frozen_features(cache: Path, run: Path, data: Path, positions: int, seed: in
         frozen = [train, model.features("valid"), model.head.num_labels]
         kept = {"made_by": made_by, "frozen": frozen}
         cache.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.part")
-        torch.save(kept, partial)
-        os.replace(partial, file)
+        with replacing(file) as partial:
+            torch.save(kept, partial)
     return Frozen(*kept["frozen"])
 
 

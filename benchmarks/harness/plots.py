@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
+
+from mhe_nmt.files import replacing
 
 
 def subplots(
@@ -24,11 +25,10 @@ def subplots(
 
 
 def save(figure: Any, path: Path, dpi: int = 110) -> None:
-    """Writes the figure and lets go of it."""
+    """Writes the figure to a file and closes it."""
     from matplotlib import pyplot
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(partial, dpi=dpi)
+    with replacing(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:], dpi=dpi)
     pyplot.close(figure)
-    os.replace(partial, path)

@@ -10,12 +10,14 @@ in them.
 from __future__ import annotations
 
 import argparse
-import os
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
+from mhe_nmt.files import replacing
+
+from .nouns import Pair
 from .patterns import PATTERNS, fill
-from .slots import Pair
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("de", "en")
@@ -54,15 +56,11 @@ def make_splits(
 def write_corpus(folder: Path, splits: dict[str, list[Pair]]) -> None:
     """DEST/{train,valid,test}.{de,en}; names appear only once all files are whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    finished: list[tuple[Path, Path]] = []
-    for split in SPLITS:
-        for side, language in enumerate(SIDES):
-            target = folder / f"{split}.{language}"
-            partial = folder / f".{split}.{language}.part"
-            partial.write_text("".join(pair[side] + "\n" for pair in splits[split]), encoding="utf-8")
-            finished.append((partial, target))
-    for partial, target in finished:
-        os.replace(partial, target)
+    with ExitStack() as stack:
+        for split in SPLITS:
+            for side, language in enumerate(SIDES):
+                partial = stack.enter_context(replacing(folder / f"{split}.{language}"))
+                partial.write_text("".join(pair[side] + "\n" for pair in splits[split]), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -75,7 +75,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "onehot-projection": ("onehot", {"projection": True}),
     "sampling-projection": ("sampling", {"projection": True}),
     "sampling": ("sampling", {}),
-    "sampling-beside-targets": ("sampling", {"exact": "targets"}),
+    "sampling-blocks": ("sampling", {"positives": "block", "unit": "block"}),
     "sampling-nobias": ("sampling", {"bias": False, "sample_fraction": 0.5}),
 }
 

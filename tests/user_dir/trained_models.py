@@ -1,4 +1,4 @@
-"""Fixtures: the toy corpora, and one short training for each way to configure the output layer."""
+"""Fixtures: the toy corpora, and one short training per configuration of the output layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.user_dir.fairseq_commands import Output, fairseq_train
 from tests.user_dir.toy_corpus import make_corpus
 
 TIED = ["--share-all-embeddings"]
-#: Options after ``--arch transformer_mhe_tiny``, by a name for the tests. ``ORDER`` is a file of ranks.
+#: Options after ``--arch transformer_mhe_tiny``, by the name that tests use. ``ORDER`` stands for a file of
+#: ranks.
 CONFIGURATIONS: dict[str, list[str]] = {
     "onehot": ["--mhe-head", "onehot"],
     "onehot-tied": ["--mhe-head", "onehot", *TIED],
@@ -53,13 +54,13 @@ class Trained:
 
     @functools.cached_property
     def loaded(self) -> tuple[Any, Any]:
-        """``(model, task)`` in evaluation mode. To be left as they are."""
+        """``(model, task)`` in evaluation mode; shared by tests, which must not change them."""
         return load(self.checkpoint)
 
 
 def load(checkpoint: Path) -> tuple[Any, Any]:
-    """``(model, task)`` as fairseq's own commands load them, the model in evaluation mode."""
-    assert user_dir.__file__, "user_dir is not the plug-in's package: install the project anew"
+    """``(model, task)`` as fairseq's own commands load them, with the model in evaluation mode."""
+    assert user_dir.__file__, "user_dir is not the plug-in's package; reinstall the project"
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)])
     return models[0].eval(), task
 
@@ -84,20 +85,20 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def separate_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder with one dictionary a language."""
+    """Data folder with one dictionary per language."""
     return make_corpus(tmp_path_factory.mktemp("separate"), joined=False)
 
 
 @pytest.fixture(scope="session")
 def larger_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder whose dictionary has more symbols."""
+    """Data folder whose dictionary has more symbols than that of ``corpus``."""
     return make_corpus(tmp_path_factory.mktemp("larger"), words=20)
 
 
 @pytest.fixture(scope="session")
 def order_file(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shuffled rank for each symbol of ``corpus``, with a comment."""
-    # The dictionary file leaves out the four special symbols.
+    """A file with a comment and one rank per symbol of ``corpus``, shuffled."""
+    # The dictionary's file does not list the four special symbols.
     ranks = list(range(len(corpus.joinpath("dict.yy.txt").read_text(encoding="utf-8").splitlines()) + 4))
     Random(3).shuffle(ranks)
     path = tmp_path_factory.mktemp("order") / "ranks.txt"
@@ -109,7 +110,10 @@ def order_file(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     corpus: Path, order_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Trained]:
-    """Gives the training of a configuration by name, done when it is first asked for. Read only."""
+    """A function from a configuration's name to its training, which runs when it is first asked for.
+
+    Tests share the trainings and must not change them.
+    """
     finished: dict[str, Trained] = {}
 
     def of(name: str) -> Trained:

@@ -156,13 +156,6 @@ def _shown_default(default: Any) -> str:
     return f" (default: {'on' if default is True else default})"
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes a whole JSON file or none."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
 def require(condition: bool, sentence: str) -> None:
     """Raises UsageError with ``sentence`` unless ``condition`` holds."""
     if not condition:

@@ -60,6 +60,12 @@ class BatchPlan:
         start = update % self.updates_per_epoch * self.batch_size
         return min(self.batch_size, self.examples - start)
 
+    def smallest_batch(self, first: int, end: int) -> int:
+        """The least :meth:`size` among the updates ``first … end - 1``."""
+        # Only the last batch of an epoch can be smaller than the others.
+        last = first + (-first - 1) % self.updates_per_epoch
+        return self.size(last if last < end else first)
+
     def piece(self, update: int, micro: int) -> tuple[int, int]:
         """Where this process's micro-batch starts in the batch of ``update``, and where it ends."""
         pieces = self.processes * self.micro_batches

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mhe_nmt.config import with_current_names
+from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError
 
 FORMAT = 1
@@ -17,13 +18,9 @@ LAST, BEST = "last.pt", "best.pt"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Writes ``content`` (tensors and plain types) under a temporary name, then renames it to ``path``."""
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("wb") as file:
+    """Writes ``content`` (tensors and plain types) to ``path``."""
+    with replacing(path) as partial, partial.open("wb") as file:
         torch.save({"format": FORMAT, **content}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -45,6 +42,8 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a whole checkpoint of this trainer; use another one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or "model" not in content:
         raise UsageError(f"{path} is not a checkpoint of this trainer (format {FORMAT}); use another one")
+    if isinstance(content.get("options"), dict):
+        content["options"] = with_current_names(content["options"])
     return content
 
 

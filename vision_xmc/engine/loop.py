@@ -25,17 +25,18 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mhe_nmt import LabelCodec
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.lock import lock
 from vision_xmc.engine import checkpoint
 from vision_xmc.engine.averaging import WeightAverage
+from vision_xmc.engine.batch_norm import check_batch_norm
 from vision_xmc.engine.batches import BatchPlan, MicroBatches, checked, make_loader
 from vision_xmc.engine.distributed import seed_update
 from vision_xmc.engine.evaluation import evaluate
 from vision_xmc.engine.optim import new_optimizer, rate, set_rate
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.engine.reporter import Reporter
+from vision_xmc.engine.run_folder import RunFolder
 from vision_xmc.engine.sharding import Shards
-from vision_xmc.engine.state import RunState, check_same_run
+from vision_xmc.engine.state import RunState
 from vision_xmc.engine.task import Examples, Task
 
 
@@ -62,8 +63,6 @@ class Loop:
         fixed: Sequence[str] = (),
     ) -> None:
         self.task, self.options, self.accelerator = task, options, accelerator
-        self.described, self.fixed = dict(described or {}), fixed
-        self.folder = options.output
         self.plan = BatchPlan(
             examples=len(task.train_data),
             batch_size=options.batch_size,
@@ -77,7 +76,7 @@ class Loop:
         self.total = options.epochs * self.plan.updates_per_epoch
         self.total = min(self.total, options.max_steps or self.total)
         if task.valid_data is None and options.patience is not None:
-            raise UsageError("--patience needs a validation set; hold one out, or leave --patience away")
+            raise UsageError("--patience needs a validation set; hold one out, or leave out --patience")
         task.model.to(accelerator.device)
         average = None
         if options.average != "none":
@@ -88,15 +87,14 @@ class Loop:
         )
         self.state = RunState(task.model, self.optimizer, average, self.shards, accelerator)
         self.report = Reporter(
-            self.folder,
+            options.output,
             accelerator,
             self.plan.updates_per_epoch,
             progress=options.progress,
             tensorboard=options.tensorboard,
         )
-        self._lock = lock(self.folder) if accelerator.is_main_process else None
-        log_position = self._resume()
-        self.report.open(self.described, self.state.progress.update, log_position)
+        self.folder = RunFolder(options.output, task, accelerator, dict(described or {}), fixed)
+        self.report.open(self.folder.described, self.state.progress.update, self._resume())
 
     # Training.
 
@@ -105,8 +103,9 @@ class Loop:
         progress = self.state.progress
         first = progress.update
         if first and (progress.stopped or first >= self.total):
-            self.report.say(f"{self.folder}: this run is finished; nothing is left to train")
+            self.report.say(f"{self.folder.path}: this run is finished; nothing is left to train")
         else:
+            check_batch_norm(self.task, self.plan, first, self.total, self.accelerator)
             with self.report.bar(self.total, first):
                 self._train(first)
         return self._conclude()
@@ -183,7 +182,8 @@ class Loop:
         if not math.isfinite(means.get("loss", 0.0)):
             raise UsageError(
                 f"the training loss is no longer finite at update {self.state.progress.update}; lower --lr, "
-                f"lengthen --warmup-epochs or give --clip-norm (the last good checkpoint is in {self.folder})"
+                f"lengthen --warmup-epochs or give --clip-norm (the last good checkpoint is in "
+                f"{self.folder.path})"
             )
         return means
 
@@ -209,7 +209,7 @@ class Loop:
             progress.best, progress.best_update = metrics[task.best_metric], progress.update
             progress.evaluations_since_best = 0
             weights = self.shards.whole(self.state.evaluation_weights())
-            self._save(checkpoint.BEST, {"model": weights, "metrics": metrics})
+            self.folder.save(checkpoint.BEST, progress.update, {"model": weights, "metrics": metrics})
         else:
             progress.evaluations_since_best += 1
         self.report.evaluation(progress.update, split, metrics, is_best)
@@ -233,8 +233,7 @@ class Loop:
         if progress.best is not None:
             result["best_update"], result["best"] = progress.best_update, result["last"]
             if progress.best_update < progress.update:
-                path = self.folder / checkpoint.BEST
-                checkpoint.load_state(task.model, self.shards.own(checkpoint.load(path)["model"]), path)
+                self.folder.load_best(task.model, self.shards)
                 result["best"] = self._final_metrics()
             self.report.final(progress.update, "best", result["best"])
         self.report.conclude(result, task.curves)
@@ -248,39 +247,20 @@ class Loop:
 
     def _save_last(self) -> None:
         self._means()
-        self._save(checkpoint.LAST, {**self.state.captured(), "log_position": self.report.log_position})
-
-    def _save(self, name: str, content: dict[str, Any]) -> None:
-        if self.accelerator.is_main_process:
-            about = {
-                "options": self.described,
-                "task": self.task.description(),
-                "examples": self.plan.examples,
-                "update": self.state.progress.update,
-            }
-            checkpoint.save(self.folder / name, {**about, **content})
+        content = {**self.state.captured(), "log_position": self.report.log_position}
+        self.folder.save(checkpoint.LAST, self.state.progress.update, content)
 
     def _resume(self) -> int:
-        """Goes back to ``last.pt``, if there is one; returns where ``metrics.jsonl`` was then."""
-        path = self.folder / checkpoint.LAST
+        """Takes up the run in the folder, if there is one; returns where its ``metrics.jsonl`` continues."""
         if self.options.restart:
-            self.accelerator.wait_for_everyone()
-            if self.accelerator.is_main_process:
-                for name in (checkpoint.LAST, checkpoint.BEST):
-                    (self.folder / name).unlink(missing_ok=True)
+            self.folder.clear()
             return 0
-        if not path.exists():
+        log_position = self.folder.resume(self.state)
+        if log_position is None:
             return 0
-        content = checkpoint.load(path)
-        check_same_run(content["options"], self.described, self.fixed, self.folder)
-        if content["examples"] != self.plan.examples:
-            raise UsageError(
-                f"{self.folder} holds a run over {content['examples']:,} training examples, now there are "
-                f"{self.plan.examples:,}; give another --output, or --restart to overwrite it"
-            )
-        self.state.restore(content, path)
-        self.report.say(f"resuming from update {self.state.progress.update} of {self.total} in {self.folder}")
-        return int(content["log_position"])
+        done = self.state.progress.update
+        self.report.say(f"resuming from update {done} of {self.total} in {self.folder.path}")
+        return log_position
 
 
 def _due(count: int, every: int | None) -> bool:

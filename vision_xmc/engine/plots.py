@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mhe_nmt.files import replacing
 from vision_xmc.engine.metrics_log import Record
 
 Panels = Sequence[tuple[str, Sequence[str]]]
@@ -66,9 +67,8 @@ def new_figure(width: float, height: float) -> Any:
 
 def write_png(figure: Any, path: Path) -> None:
     """Writes the figure whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def _series(records: Sequence[Record], name: str) -> tuple[list[float], list[float | None]]:

@@ -10,7 +10,7 @@ from typing import Any
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from vision_xmc.common.options import write_json
+from vision_xmc.common.files import write_json
 from vision_xmc.engine.metrics_log import MetricsLog, read
 from vision_xmc.engine.plots import Panels, plot_curves
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,20 +134,3 @@ class RunState:
         if self.average is not None and self.average.count:
             weights |= {name: value.to(weights[name].dtype) for name, value in self.average.values.items()}
         return weights
-
-
-def check_same_run(
-    stored: Mapping[str, Any], now: Mapping[str, Any], fixed: Sequence[str], folder: Path
-) -> None:
-    """Refuses to resume a run with other options.
-
-    Raises:
-        UsageError: naming the options of ``fixed`` that differ.
-    """
-    changed = [name for name in fixed if stored.get(name) != now.get(name)]
-    if changed:
-        then, new = (", ".join(f"{name} {values.get(name)}" for name in changed) for values in (stored, now))
-        raise UsageError(
-            f"{folder} holds a run with other options (then: {then}; now: {new}); give another --output, or "
-            "--restart to overwrite it"
-        )

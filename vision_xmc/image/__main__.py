@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import UsageError, run_command
 from vision_xmc.common.options import Parser, add_options, as_plain, build, fixed_names, from_plain, require
 from vision_xmc.data.pictures import read_rgb
@@ -27,13 +28,13 @@ from vision_xmc.engine.evaluation import evaluate
 from vision_xmc.engine.loop import Loop
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.data.splits import ImageSplits, image_format, load_splits, preparation
-from vision_xmc.image.head import HeadOptions
+from vision_xmc.image.head import head_config
 from vision_xmc.image.model import ImageClassifier
 from vision_xmc.image.options import DATASET_ALIASES, DEFAULTS, ImageOptions
 from vision_xmc.image.task import ImageTask, build_classifier, with_sync_batchnorm
 
 PROGRAM = "python -m vision_xmc.image"
-_GROUPS = (ImageOptions, HeadOptions, LoopOptions)
+_GROUPS = (ImageOptions, HeadConfig, LoopOptions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 def _train(given: dict[str, Any]) -> None:
     dataset = given.get("dataset", "digits")
     given = {**DEFAULTS[DATASET_ALIASES.get(dataset, dataset)], **given}
-    images, head = build(ImageOptions, given), build(HeadOptions, given)
+    images, head = build(ImageOptions, given), head_config(given)
     given.setdefault("output", Path("runs") / f"{images.dataset}-{images.arch}-{head.head}")
     options = build(LoopOptions, given)
     accelerator = start(options)
@@ -129,10 +130,10 @@ def _rebuilt(
 ) -> tuple[ImageClassifier, ImageOptions]:
     """The model of a checkpoint, and its options with what is ``given`` anew."""
     stored = content["options"]
-    merged = {**asdict(from_plain(ImageOptions, stored)), **asdict(from_plain(HeadOptions, stored)), **given}
-    images, head = build(ImageOptions, merged), build(HeadOptions, merged)
+    merged = {**asdict(from_plain(ImageOptions, stored)), **asdict(from_plain(HeadConfig, stored)), **given}
+    images, head = build(ImageOptions, merged), build(HeadConfig, merged)
     now = as_plain(images, head)
-    for name in fixed_names(ImageOptions, HeadOptions):
+    for name in fixed_names(ImageOptions, HeadConfig):
         require(
             now[name] == stored.get(name),
             f"{path} was trained with --{name.replace('_', '-')} {stored.get(name)}; leave the option out",

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import UsageError
 from vision_xmc.data.views import EvaluationView, TrainingView
 from vision_xmc.engine.task import Task
 from vision_xmc.image.data.splits import ImageSplits, augmentation, image_format, preparation
-from vision_xmc.image.head import HeadOptions, described, head_from_options
+from vision_xmc.image.head import build_head, described
 from vision_xmc.image.metrics import classification_sums
 from vision_xmc.image.model import ImageClassifier
 from vision_xmc.image.options import ImageOptions
@@ -22,7 +23,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def build_classifier(
-    options: ImageOptions, head_options: HeadOptions, num_classes: int, order: Tensor | None = None
+    options: ImageOptions, head_options: HeadConfig, num_classes: int, order: Tensor | None = None
 ) -> ImageClassifier:
     """The network with random weights.
 
@@ -39,7 +40,7 @@ def build_classifier(
     backbone = ResNet(
         options.arch, len(shape.mean), small_images=small, zero_init_residual=options.zero_init_residual
     )
-    head = head_from_options(head_options, backbone.out_features, num_classes, order)
+    head = build_head(head_options, backbone.out_features, num_classes, order)
     return ImageClassifier(backbone, head, shape.mean, shape.std)
 
 
@@ -70,18 +71,18 @@ class ImageTask(Task):
         images, labels = batch
         head = self.model.head
         if not self.options.mixup:
-            return {"loss": head.loss(self._features(images), labels, reduction="sum")}
+            return {"loss": head.loss(self.model(images), labels, reduction="sum")}
         # Zhang et al., 2018: one share a batch, each image mixed with another one of the batch.
         share = torch.distributions.Beta(self.options.mixup, self.options.mixup).sample().to(images.device)
         other = torch.randperm(len(images), device=images.device)
         pixels = images.float()
-        features = self._features(share * pixels + (1 - share) * pixels[other])
+        features = self.model(share * pixels + (1 - share) * pixels[other])
         first, second = (head.loss(features, target, reduction="sum") for target in (labels, labels[other]))
         return {"loss": share * first + (1 - share) * second}
 
     def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
         images, labels = batch
-        return classification_sums(self.model.head, self._features(images), labels)
+        return classification_sums(self.model.head, self.model(images), labels)
 
     def description(self) -> dict[str, Any]:
         head = self.model.head
@@ -91,17 +92,6 @@ class ImageTask(Task):
             "head_parameters": sum(parameter.numel() for parameter in head.parameters()),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
-
-    def _features(self, images: Tensor) -> Tensor:
-        try:
-            return self.model(images)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise UsageError(
-                f"a batch of one image of {images.size(-2)}×{images.size(-1)} pixels is too small for batch "
-                "norm; give --drop-last, another --batch-size or a smaller --accumulate"
-            ) from error
 
 
 def with_sync_batchnorm(model: ImageClassifier) -> ImageClassifier:

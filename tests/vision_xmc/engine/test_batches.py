@@ -89,3 +89,12 @@ def test_examples_of_like_length_share_a_batch(examples: int, batch_size: int, s
             # One window: the batches are runs of the sorted lengths.
             ordered = np.sort(lengths[order[: full * batch_size]]).reshape(full, batch_size)
             assert sorted(spread) == sorted(np.ptp(ordered, axis=1))
+
+
+@given(examples=sizes, batch=sizes, drop=st.booleans(), first=st.integers(0, 90), more=st.integers(1, 90))
+def test_the_smallest_batch_of_a_stretch(
+    examples: int, batch: int, drop: bool, first: int, more: int
+) -> None:
+    plan = BatchPlan(examples, batch, drop_last=drop)
+    expected = min(plan.size(update) for update in range(first, first + more))
+    assert plan.smallest_batch(first, first + more) == expected

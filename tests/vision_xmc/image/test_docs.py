@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mhe_nmt import HeadConfig
 from tests.vision_xmc.commands import REPOSITORY
 from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.__main__ import _parser
-from vision_xmc.image.head import HeadOptions, head_from_options
+from vision_xmc.image.head import build_head
 from vision_xmc.image.options import ImageOptions
 
 PAGES = ("README.md", "docs/vision.md")
@@ -47,7 +48,7 @@ def test_commands() -> None:
             continue
         build(LoopOptions, given)
         classes = CLASSES[build(ImageOptions, given).dataset]
-        head_from_options(build(HeadOptions, given), 8, classes)
+        build_head(build(HeadConfig, given), 8, classes)
 
 
 def test_the_example_of_a_task(

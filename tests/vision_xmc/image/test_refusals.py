@@ -26,7 +26,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "radix one": (["--head", "cascade", "--radices", 1, 100], "every radix must be at least 2"),
     "onehot radices": (
         ["--head", "onehot", "--radices", 10, 10],
-        "--head onehot is one softmax over all classes",
+        "--radices belongs to --head product or cascade or sampling, not to --head onehot; leave it out",
     ),
     "foreign option": (
         ["--head", "product", "--conditioning", "table"],
@@ -71,9 +71,9 @@ def test_label_order_files(lines: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert run(*DIGITS, "--head", "product", "--label-order", path, "--output", tmp_path / "run") == 1
     error = capsys.readouterr().err
     expected = {
-        "0\n1\n1\n": "line 3: rank 1 stands on line 2 already",
+        "0\n1\n1\n": "line 3: rank 1 already stands on line 2",
         "0\nx\n": "line 2: 'x' is not an integer rank",
-        "0\n100\n": "line 2: rank 100 is outside [0, 100), the classes",
+        "0\n100\n": "line 2: rank 100 is outside [0, 100); there are 100 classes",
         "0\n1\n": "holds 2 ranks but there are 100 classes",
     }
     assert f"{path}" in error
@@ -109,8 +109,11 @@ def test_a_batch_of_one_tiny_image(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     assert run(*options) == 1
     assert (
-        "a batch of one image of 8×8 pixels is too small for batch norm; give --drop-last"
-        in capsys.readouterr().err
-    )
+        "batch norm cannot train on a micro-batch of one example, and the last batch of each epoch has 1 "
+        "example for 1 micro-batch; give --drop-last, another --batch-size or a smaller --accumulate\n"
+    ) in capsys.readouterr().err
+    # Nothing was trained, not even the batches that are large enough.
+    assert not (tmp_path / "metrics.jsonl").read_bytes()
+    assert not (tmp_path / "last.pt").exists()
     assert run(*options, "--drop-last", "--restart") == 0
     assert records(tmp_path, "train")[-1]["update"] == 1
