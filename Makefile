@@ -1,4 +1,4 @@
-# make setup | demo | test | test-all | lint
+# make setup | demo | test | test-all | lint | docs
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -17,7 +17,7 @@ PYTHONS    := $(strip $(wildcard $(BIN)/python) python3.11 python3.12 python3.13
 NEW_ENOUGH := import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in $(PYTHONS); do $$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: setup demo test test-all lint format clean
+.PHONY: setup demo test test-all lint format docs clean
 
 setup: $(READY)
 
@@ -92,6 +92,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The site, into build/site, readable without a network; a broken link or anchor is an error.
+docs: $(READY)
+	@$(BIN)/python -c "import mkdocs, material, mkdocstrings" 2>/dev/null || $(PIP) install -q --no-build-isolation -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "written to build/site/index.html"
 
 clean:
 	rm -rf demo-out .pytest_cache .mypy_cache .ruff_cache
