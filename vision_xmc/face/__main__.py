@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,14 +13,23 @@ from vision_xmc.common.options import Parser, add_options
 from vision_xmc.face.commands import CompareOptions, EmbedOptions, ExportOptions, compare, embed, export
 from vision_xmc.face.embed import EmbedderOptions
 from vision_xmc.face.ijb import IjbOptions, eval_ijb
+from vision_xmc.face.roc import RocOptions
 from vision_xmc.face.verify import VerifyOptions, verify
 
 PROGRAM = "python -m vision_xmc.face"
 TRAIN = "train"
 _Command = tuple[str, Callable[[dict[str, Any]], None], tuple[type, ...]]
 _COMMANDS: dict[str, _Command] = {
-    "verify": ("accuracy and TAR at FAR on pairs of pictures", verify, (VerifyOptions, EmbedderOptions)),
-    "eval-ijb": ("TAR at FAR between templates of IJB-B or IJB-C", eval_ijb, (IjbOptions, EmbedderOptions)),
+    "verify": (
+        "accuracy and TAR at FAR on pairs of pictures",
+        verify,
+        (VerifyOptions, RocOptions, EmbedderOptions),
+    ),
+    "eval-ijb": (
+        "TAR at FAR between templates of IJB-B or IJB-C",
+        eval_ijb,
+        (IjbOptions, RocOptions, EmbedderOptions),
+    ),
     "embed": ("embeddings of pictures into a file", embed, (EmbedOptions, EmbedderOptions)),
     "compare": ("are two pictures of one person?", compare, (CompareOptions, EmbedderOptions)),
     "export": ("the backbone as an ONNX file", export, (ExportOptions,)),
@@ -32,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == [TRAIN]:
-        # Loaded here only: the other commands do without the training's packages.
-        trainer: Any = importlib.import_module("vision_xmc.face.train")
-        return trainer.main(arguments[1:])
+        # Imported here, so that --help and the other commands load only what they need.
+        from vision_xmc.face.train import main as train
+
+        return train(arguments[1:])
     given = vars(_parser().parse_args(arguments))
     name = given.pop("command")
     return run_command(f"{PROGRAM} {name}", lambda: _COMMANDS[name][1](given))

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError, run_command
-from vision_xmc.common.options import Parser, require
+from vision_xmc.common.options import Parser, add_options, build, option, require
 from vision_xmc.xmc.data.files import Documents, num_documents, read_json_texts, read_lines, read_matrix
 from vision_xmc.xmc.data.label_sets import LabelSets
 from vision_xmc.xmc.fit_neighbours import neighbours
@@ -27,22 +28,32 @@ from vision_xmc.xmc.neighbours import best_distinct
 _CHUNK = 2048
 
 
+@dataclass(frozen=True)
+class PredictionOptions:
+    """Predictions."""
+
+    # fmt: off
+    texts: Path | None = option(None, "documents: one text per line; .jsonl with a text in each object; .npz "
+        "for models that were trained on bags of words", metavar="FILE")
+    labels: Path | None = option(None, "true labels, one document per line; the metrics are printed as well",
+        metavar="FILE")
+    output: Path | None = option(None, "file to write (default: standard output)", metavar="FILE")
+    top: int = option(5, "labels per document", metavar="K")
+    batch_size: int = option(64, "documents per batch", metavar="N")
+    device: Literal["auto", "cpu"] = option("auto", "auto uses a GPU if there is one, cpu never does")
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        require(self.texts is not None, "--texts is missing; name the file of documents")
+        require(self.batch_size >= 1, f"--batch-size must be at least 1, got {self.batch_size}")
+
+
 def _predict_parser(program: str, models: Literal[1, "+"]) -> argparse.ArgumentParser:
     parser = Parser(prog=program, description="Writes the best labels of documents, as JSON lines.")
-    # fmt: off
-    parser.add_argument("models", nargs=models, type=Path, metavar="DIR",
-        help="output folder of a training or of export")
-    parser.add_argument("--texts", type=Path, required=True, metavar="FILE",
-        help="documents: one text per line; .jsonl with a text in each object; .npz for models that were "
-        "trained on bags of words")
-    parser.add_argument("--labels", type=Path, metavar="FILE",
-        help="true labels, one document per line; the metrics are printed as well")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
-    parser.add_argument("--top", type=int, metavar="K", help="labels per document (default: 5)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="documents per batch (default: 64)")
-    parser.add_argument("--device", choices=("auto", "cpu"),
-        help="auto uses a GPU if there is one, cpu never does (default: auto)")
-    # fmt: on
+    parser.add_argument(
+        "models", nargs=models, type=Path, metavar="DIR", help="output folder of a training or of export"
+    )
+    add_options(parser, PredictionOptions)
     return parser
 
 
@@ -51,20 +62,19 @@ def predict(program: str, arguments: Sequence[str]) -> int:
     parser = _predict_parser(program, 1)
     parser.add_argument(
         "--candidates-topk", type=int, metavar="K",
-        help="search the K best groups only, as the paper does (default: search is exact)",
+        help="search the K best groups only, as the paper does (default: the search is exact)",
     )  # fmt: skip
     given = vars(parser.parse_args(arguments))
+    candidates = given.get("candidates_topk")
+
+    def by_one(models: list[XmcModel], documents: Documents, k: int, size: int) -> tuple[Tensor, Tensor]:
+        return models[0].predict(documents, k, candidates=candidates, batch_size=size)
 
     def run() -> None:
-        candidates = given.get("candidates_topk")
         require(
             candidates is None or candidates >= 1, f"--candidates-topk must be at least 1, got {candidates}"
         )
-
-        def by_one(models: list[XmcModel], documents: Documents, k: int, size: int) -> tuple[Tensor, Tensor]:
-            return models[0].predict(documents, k, candidates=candidates, batch_size=size)
-
-        _write_predictions(given["models"], given, by_one)
+        _write_predictions(given["models"], build(PredictionOptions, given), by_one)
 
     return run_command(program, run)
 
@@ -72,7 +82,10 @@ def predict(program: str, arguments: Sequence[str]) -> int:
 def ensemble(program: str, arguments: Sequence[str]) -> int:
     """Runs ``ensemble DIR DIR … --texts FILE``; returns the exit status."""
     given = vars(_predict_parser(program, "+").parse_args(arguments))
-    return run_command(program, lambda: _write_predictions(given["models"], given, averaged))
+    return run_command(
+        program,
+        lambda: _write_predictions(given["models"], build(PredictionOptions, given), averaged),
+    )
 
 
 def export(program: str, arguments: Sequence[str]) -> int:
@@ -127,30 +140,28 @@ def averaged(models: list[XmcModel], documents: Documents, k: int, batch_size: i
 _Predictor = Callable[[list[XmcModel], Documents, int, int], tuple[Tensor, Tensor]]
 
 
-def _write_predictions(folders: Sequence[Path], given: dict[str, object], predictor: _Predictor) -> None:
+def _write_predictions(folders: Sequence[Path], options: PredictionOptions, predictor: _Predictor) -> None:
     models = [load_model(folder) for folder in folders]
     for model in models[1:]:
         require(
             model.labels == models[0].labels,
             f"{model.folder} and {models[0].folder} have different labels; name models with the same labels",
         )
-    if given.get("device") != "cpu" and torch.cuda.is_available():
+    if options.device == "auto" and torch.cuda.is_available():
         for model in models:
             model.classifier.cuda()
-    k, size = int(str(given.get("top", 5))), int(str(given.get("batch_size", 64)))
-    count = len(models[0].labels)
+    k, count = options.top, len(models[0].labels)
     require(1 <= k <= count, f"--top must be from 1 to the number of labels, {count:,}, got {k}")
-    require(size >= 1, f"--batch-size must be at least 1, got {size}")
-    documents, true = _read(Path(str(given["texts"]))), None
+    assert options.texts is not None
+    documents, true = _read(options.texts), None
     total = num_documents(documents)
-    if "labels" in given:
-        true = _true_sets(Path(str(given["labels"])), models[0].labels, total)
+    if options.labels is not None:
+        true = _true_sets(options.labels, models[0].labels, total)
     sums: dict[str, float] = {}
-    output = given.get("output")
-    with _written(Path(str(output)) if output else None) as file:
+    with _written(options.output) as file:
         for start in range(0, total, _CHUNK):
             end = min(start + _CHUNK, total)
-            scores, labels = predictor(models, documents[start:end], k, size)
+            scores, labels = predictor(models, documents[start:end], k, options.batch_size)
             for probabilities, best in zip(scores.exp().tolist(), labels.tolist(), strict=True):
                 file.write(_line(models[0], best, probabilities))
             if true is not None:
@@ -161,7 +172,7 @@ def _write_predictions(folders: Sequence[Path], given: dict[str, object], predic
                 )  # fmt: skip
                 sums = {name: sums.get(name, 0.0) + float(value) for name, value in chunk_sums.items()}
     if true is not None:
-        stream = sys.stdout if output else sys.stderr
+        stream = sys.stderr if options.output is None else sys.stdout
         print(json.dumps({"documents": total, **ranking_means(sums, total)}), file=stream)
 
 
@@ -196,7 +207,7 @@ def _true_sets(path: Path, labels: list[str], documents: int) -> LabelSets:
 
 @contextmanager
 def _written(path: Path | None) -> Iterator[IO[str]]:
-    """Standard output, or a file that is there when it is whole."""
+    """Standard output if ``path`` is ``None``, otherwise a file that appears whole or not at all."""
     if path is None:
         yield sys.stdout
         return
