@@ -93,7 +93,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The site, into build/site, readable without a network; a broken link or anchor is an error.
+# The site, into build/site; a broken link or anchor is an error. It needs no network: no font, icon or script comes from
+# elsewhere. Pages can be opened as files; browsers run the search only from a server (python -m http.server).
 docs: $(READY)
 	@$(BIN)/python -c "import mkdocs, material, mkdocstrings" 2>/dev/null || $(PIP) install -q --no-build-isolation -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
