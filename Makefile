@@ -1,4 +1,4 @@
-# make setup | demo | test | lint
+# make setup | demo | test | test-all | lint | docs
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -17,7 +17,7 @@ PYTHONS    := $(strip $(wildcard $(BIN)/python) python3.11 python3.12 python3.13
 NEW_ENOUGH := import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in $(PYTHONS); do $$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$name && break; done)
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test test-all lint format docs clean
 
 setup: $(READY)
 
@@ -74,8 +74,15 @@ demo: $(READY)
 	$(BIN)/python -m examples.demo --out "$(OUT)" \
 	  $(if $(SRC),--src "$(SRC)" --tgt "$(TGT)" --source-lang $(SRC_LANG) --target-lang $(TGT_LANG)) $(ARGS)
 
+# The fast set takes a few minutes, all tests about three times as long. Each worker begins with one stretch of
+# the tests (worksteal), so that a module's fixtures are seldom made twice.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-all: $(READY)
+	$(PYTEST) --slow $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -85,6 +92,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The site, into build/site, readable without a network; a broken link or anchor is an error.
+docs: $(READY)
+	@$(BIN)/python -c "import mkdocs, material, mkdocstrings" 2>/dev/null || $(PIP) install -q --no-build-isolation -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "written to build/site/index.html"
 
 clean:
 	rm -rf demo-out .pytest_cache .mypy_cache .ruff_cache

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import os
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -66,7 +66,7 @@ def build_decoder_head(cfg: Any, in_features: int, dictionary: Any, embed_tokens
     """
     config = head_config(cfg)
     # At inference both are fairseq's own output projection, which has no bias.
-    keywords = {"bias": False} if config.head in ("onehot", "sampling") else {}
+    keywords: dict[str, Any] = {"bias": False} if config.head in ("onehot", "sampling") else {}
     if order_comes_from_checkpoint(cfg):
         config = dataclasses.replace(config, label_order=ORDER_NAMES[0])
     elif config.label_order not in ORDER_NAMES and os.path.isfile(config.label_order):
@@ -129,7 +129,7 @@ def _tie(head: OutputHead, name: str, embed_tokens: nn.Module) -> None:
             f"the output layer cannot be tied to a {type(embed_tokens).__name__}; leave the sharing flags out"
         )
     try:
-        head.tie_weight(embed_tokens.weight)
+        head.tie_weight(cast(nn.Parameter, embed_tokens.weight))
     except ValueError as error:
         raise UsageError(
             f"--mhe-head {name} cannot share the decoder's embedding ({error}); leave out "

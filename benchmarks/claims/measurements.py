@@ -14,16 +14,17 @@ from torch import Tensor
 from benchmarks.claims import argmax, order, rank
 from benchmarks.claims.trained import Frozen, TrainedModel, frozen_features, sentences
 from benchmarks.harness.fitting import Stopwatch
+from benchmarks.harness.names import FULL_SOFTMAX
 from benchmarks.harness.process import CommandError
 from mhe_nmt.order import named_order
 
-#: The joint form is trained nowhere else.
-JOINT = "joint, 4 groups"
+#: No other benchmark trains the joint form.
+JOINT = "product-4-groups-joint"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A row to be: what it is called, under which circumstances, from what, and what measures it."""
+    """A row to be measured: its id, its setting, its inputs, and the function that measures it."""
 
     name: str
     setting: str
@@ -93,7 +94,7 @@ def _order(options: argparse.Namespace, seed: int) -> Iterator[Measurement]:
     made_with = {"data": options.data.name}
     for regime in order.REGIMES:
         for head in order.HEADS:
-            for kind in ("none",) if head.startswith("full") else order.ORDERS:
+            for kind in ("none",) if head.startswith(FULL_SOFTMAX) else order.ORDERS:
                 measure = functools.partial(figures, regime, head, kind)
                 yield Measurement(head, f"{regime}, order {kind}", made_with, measure)
 
@@ -103,4 +104,4 @@ CLAIMS: dict[str, Callable[[argparse.Namespace, int], Iterator[Measurement]]] = 
     "argmax": _argmax,
     "order": _order,
 }
-"""In the order in which they can be measured: argmax looks at a head that rank fits."""
+"""In the order in which they can be measured: argmax needs a head that rank fits."""

@@ -72,6 +72,7 @@ def assert_same_parameters(first: Path, second: Path) -> None:
         torch.testing.assert_close(found[key], value, rtol=0, atol=1e-5, msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["product", "cascade-tied"])
 def test_two_processes_train_as_one_with_two_batches_an_update(
     name: str, corpus: Path, tmp_path: Path
@@ -84,6 +85,7 @@ def test_two_processes_train_as_one_with_two_batches_an_update(
     assert_same_parameters(tmp_path / "two" / "checkpoint_last.pt", tmp_path / "one" / "checkpoint_last.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_resume(corpus: Path, tmp_path: Path) -> None:
     """Each process reads the checkpoint itself; fairseq's own broadcast fails in current torch."""
     options = CONFIGURATIONS["product"]
@@ -99,6 +101,7 @@ def test_two_processes_resume(corpus: Path, tmp_path: Path) -> None:
     assert_same_parameters(tmp_path / "two" / "checkpoint_last.pt", tmp_path / "one" / "checkpoint_last.pt")
 
 
+@pytest.mark.slow
 def test_gradients_under_torchs_own_ddp(trained: Callable[[str], Trained], tmp_path: Path) -> None:
     """The loss comes from one forward pass, so that DDP's hooks see every parameter."""
     names = ["product", "mixture", "cascade-tied", "cascade-digit", "sampling"]

@@ -42,11 +42,18 @@ def generate(generator: Any, models: list[Any], batch: dict[str, Any], **options
     return generator.generate(models, batch, **options)
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize("head", HEADS)
-def test_options(trained: Callable[[str], Trained], head: str, options: dict[str, Any]) -> None:
+#: The fast set takes each option with every second head; the slow tests add the others.
+OF_HEADS = [
+    pytest.param(head, name, marks=[pytest.mark.slow] if (h + n) % 2 else [])
+    for h, head in enumerate(HEADS)
+    for n, name in enumerate(OPTIONS)
+]
+
+
+@pytest.mark.parametrize(("head", "name"), OF_HEADS)
+def test_options(trained: Callable[[str], Trained], head: str, name: str) -> None:
     model, task = trained(head).loaded
-    dense, candidates = both(task, [model], options)
+    dense, candidates = both(task, [model], OPTIONS[name])
     assert isinstance(candidates, CandidateGenerator)
     for batch in batches(task, "test")[:2]:
         assert_same(generate(dense, [model], batch), generate(candidates, [model], batch))
@@ -105,8 +112,14 @@ def test_a_language_tag_as_first_token(trained: Callable[[str], Trained]) -> Non
     assert_same(expected, generate(candidates, [model], batch, bos_token=tag))
 
 
-@pytest.mark.parametrize("size", [11, 12, 40, 900])
-@pytest.mark.parametrize("sharpness", [0.1, 1.0, 6.0])
+@pytest.mark.parametrize(
+    ("size", "sharpness"),
+    [
+        pytest.param(size, sharpness, marks=[] if size in (12, 900) else [pytest.mark.slow])
+        for size in (11, 12, 40, 900)
+        for sharpness in (0.1, 1.0, 6.0)
+    ],
+)
 @pytest.mark.parametrize(
     "options",
     [

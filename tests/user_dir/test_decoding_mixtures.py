@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,9 +60,19 @@ def prefixes(draw: st.DrawFn, size: int, sentences: int) -> torch.Tensor | None:
     return torch.tensor(rows)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_mixtures_of_options(data: st.DataObject) -> None:
+    check_a_mixture(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(st.data())
+def test_many_mixtures_of_options(data: st.DataObject) -> None:
+    check_a_mixture(data)
+
+
+def check_a_mixture(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([11, 13, 29, 60, 300]), label="size")
     heads = data.draw(st.lists(st.sampled_from(HEADS), min_size=1, max_size=2), label="heads")
     sharpness = data.draw(st.sampled_from([0.3, 2.0, 6.0]), label="sharpness")

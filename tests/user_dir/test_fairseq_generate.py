@@ -97,8 +97,8 @@ def test_the_same_seed_repeats_the_sampling(trained: Callable[[str], Trained]) -
 def test_sampled_tokens_are_among_the_best_and_have_the_models_scores(
     trained: Callable[[str], Trained],
 ) -> None:
-    # Not a product head: trained so briefly, it gives ``<s>`` a share of the mass of ``</s>``, because both have
-    # the same first digit. The printed text leaves ``<s>`` out and could not be rescored.
+    # Not a product head: trained so briefly, it gives ``<s>`` a share of the mass of ``</s>``, because both
+    # have the same first digit. The printed text leaves ``<s>`` out and could not be rescored.
     run = trained("sampling")
     fixed = ["--sampling", "--beam", 2, "--nbest", 2, "--sampling-topk", 5]
     output = fairseq_generate(run.data, run.checkpoint, *fixed)

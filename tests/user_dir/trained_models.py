@@ -14,6 +14,7 @@ import torch
 from fairseq import checkpoint_utils
 
 import user_dir
+from tests.made_once import made_once
 from tests.user_dir.fairseq_commands import Output, fairseq_train
 from tests.user_dir.toy_corpus import make_corpus
 
@@ -79,7 +80,7 @@ def batches(task: Any, subset: str, size: int = 8) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data folder with a joined dictionary of 45 symbols."""
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
+    return made_once(tmp_path_factory, "corpus", make_corpus)[1]
 
 
 @pytest.fixture(scope="session")
@@ -118,9 +119,11 @@ def trained(
     def of(name: str) -> Trained:
         if name not in finished:
             options = [str(order_file) if part == "ORDER" else part for part in CONFIGURATIONS[name]]
-            save_dir = tmp_path_factory.mktemp(name)
-            output = fairseq_train(
-                corpus, save_dir, *options, "--max-update", UPDATES, "--no-epoch-checkpoints"
+            fixed = ["--max-update", UPDATES, "--no-epoch-checkpoints"]
+            save_dir, output = made_once(
+                tmp_path_factory,
+                f"trained-{name}",
+                lambda folder: fairseq_train(corpus, folder, *options, *fixed),
             )
             finished[name] = Trained(name, corpus, options, save_dir, output)
         return finished[name]

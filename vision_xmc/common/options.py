@@ -7,7 +7,7 @@ import dataclasses
 import json
 import shlex
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -154,6 +154,15 @@ def _shown_default(default: Any) -> str:
     if default is None or default is False or default == ():
         return ""
     return f" (default: {'on' if default is True else default})"
+
+
+def shown_defaults(defaults: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence for the help that lists the defaults of each data set."""
+    sets = (
+        f"{dataset}: " + ", ".join(f"{name.replace('_', '-')} {value}" for name, value in values.items())
+        for dataset, values in defaults.items()
+    )
+    return f"Some defaults depend on the data set: {'; '.join(sets)}."
 
 
 def require(condition: bool, sentence: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == [TRAIN]:
-        # Loaded here only: the other commands do without the training's packages.
-        trainer: Any = importlib.import_module("vision_xmc.face.train")
-        return trainer.main(arguments[1:])
+        # Imported here, so that --help and the other commands load only what they need.
+        from vision_xmc.face.train import main as train
+
+        return train(arguments[1:])
     given = vars(_parser().parse_args(arguments))
     name = given.pop("command")
     return run_command(f"{PROGRAM} {name}", lambda: _COMMANDS[name][1](given))

@@ -11,6 +11,8 @@ from vision_xmc.common.options import option, require
 from vision_xmc.image.data.policies import POLICIES
 from vision_xmc.image.resnet import ARCHITECTURES
 
+PROGRAM = "python -m vision_xmc.image"
+
 #: The reference code's names of data sets.
 DATASET_ALIASES = {"c10": "cifar10", "c100": "cifar100"}
 

@@ -15,9 +15,9 @@ class XmcOptions:
     """Documents."""
 
     # fmt: off
-    dataset: str = option("docstrings", "a folder of training and test files, see docs/xmc.md; or the name "
-        "of a benchmark set, with --data-path; or docstrings, the texts of Python's own library, which need "
-        "no files", metavar="DIR|NAME")
+    dataset: str = option("docstrings", "a folder of training and test files, see docs/guides/text.md; or "
+        "the name of a benchmark set, with --data-path; or docstrings, the texts of Python's own library, "
+        "which need no files", metavar="DIR|NAME")
     data_path: Path | None = option(None, "folder of the data set that --dataset names", metavar="DIR",
         may_change=True)
     documents: int | None = option(None, "train on the first N training documents only", metavar="N")

@@ -121,7 +121,7 @@ def test_other_options_are_refused_and_restart_begins_anew(tmp_path: Path) -> No
 
 def test_another_training_set_is_refused(tmp_path: Path) -> None:
     fit(PointTask(45), options(tmp_path))
-    with pytest.raises(UsageError, match="a run over 45 training examples, now there are 44; give another"):
+    with pytest.raises(UsageError, match="a run over 45 training examples, but now there are 44; give"):
         fit(PointTask(44), options(tmp_path))
 
 

@@ -15,6 +15,8 @@ from tests.vision_xmc.engine.toy_task import records, weights
 from tests.vision_xmc.face.shard_worker import CLASSES, JOBS, main, train
 from vision_xmc.engine.sharding import own_rows
 
+pytestmark = pytest.mark.slow
+
 
 def torchrun(processes: int, *arguments: object) -> str:
     """Runs the worker in that many processes; returns what they printed."""

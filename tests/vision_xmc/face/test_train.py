@@ -71,6 +71,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
         load_backbone(tmp_path / "image.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [[], [*SAMPLING, "--no-log-q"]])
 def test_kill_and_resume(head: list[Any], tmp_path: Path) -> None:
     """A run that was killed in the middle of an epoch resumes exactly: even its log is the same."""
@@ -85,19 +86,22 @@ def test_kill_and_resume(head: list[Any], tmp_path: Path) -> None:
         assert_same_weights(tmp_path / "broken" / name, tmp_path / "whole" / name)
 
 
+@pytest.mark.slow
 def test_the_command_in_two_processes(tmp_path: Path) -> None:
     """Batch norm sees half a batch at a time, in two processes as in two micro-batches of one process."""
     arguments = [*TINY, "--drop-last", "--clip-norm", 5]
     done = command(*arguments, "--output", tmp_path / "two", processes=2)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.count("processes: 2, on cpu; 13 classes on this process") == 1
+    assert done.stdout.count("25 classes × 8, 13 classes on this process") == 1
+    assert done.stdout.count("processes: 2, on cpu; output: ") == 1
     assert run(*arguments, "--accumulate", 2, "--output", tmp_path / "one") == 0
     losses = [[r["loss"] for r in records(tmp_path / name, "train")] for name in ("two", "one")]
     assert len(losses[0]) == 10
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_half_precision_in_two_processes_is_refused(tmp_path: Path) -> None:
     """One process reports it, before anything looks for a GPU."""
     done = command(*TINY, "--precision", "fp16", "--output", tmp_path / "run", processes=2)

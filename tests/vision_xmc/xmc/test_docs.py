@@ -16,7 +16,7 @@ from vision_xmc.xmc.__main__ import _parser
 from vision_xmc.xmc.options import RECIPES, EncoderOptions, LabelHeadOptions, XmcOptions, defaults
 from vision_xmc.xmc.predict import COMMANDS
 
-PAGES = ("README.md", "docs/xmc.md")
+PAGES = ("README.md", "docs/guides/text.md", "docs/guides/many-gpus.md", "docs/guides/coming-from.md")
 
 
 def commands() -> list[list[str]]:
@@ -43,7 +43,7 @@ def test_commands() -> None:
 
 
 def test_every_option_of_the_page_exists() -> None:
-    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+    text = Path(__file__).parents[3].joinpath("docs", "guides", "text.md").read_text(encoding="utf-8")
     page = {
         name
         for name in re.findall(r"--[a-z][a-z-]+", text)
@@ -56,7 +56,7 @@ def test_every_option_of_the_page_exists() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_table_of_recipes(name: str) -> None:
-    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+    text = Path(__file__).parents[3].joinpath("docs", "guides", "text.md").read_text(encoding="utf-8")
     given = defaults(name, "models/bert")
     loop, head = build(LoopOptions, given), build(LabelHeadOptions, given)
     longest = build(EncoderOptions, given).max_len or 512
@@ -85,6 +85,6 @@ def test_a_newcomer_s_own_two_files(
     (line,) = predicted(capsys.readouterr().out)
     assert len(line["labels"]) == 5
     assert run("export", "runs/mine", "--output", "model") == 0
-    (example,) = blocks("docs/xmc.md", "python")
-    exec(compile(example, "docs/xmc.md", "exec"), {"__name__": "example"})
+    (example,) = blocks("docs/guides/text.md", "python")
+    exec(compile(example, "docs/guides/text.md", "exec"), {"__name__": "example"})
     assert "'L" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from tests.vision_xmc.xmc.tiny_encoders import save_encoder
 TORCHRUN = (SCRIPTS / "torchrun", "--standalone", "--nproc_per_node=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["bow", "bert"])
 def test_torchrun(encoder: str, tmp_path: Path) -> None:
     """61 is odd, and each test document counts once. Gradients of labels and terms are sparse."""
@@ -48,6 +49,7 @@ def test_torchrun(encoder: str, tmp_path: Path) -> None:
                 assert by_two[name] == pytest.approx(value, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
     done = command("--dataset", tmp_path / "none", launcher=TORCHRUN)
     assert done.returncode != 0

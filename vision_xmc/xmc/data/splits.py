@@ -85,8 +85,8 @@ def load_parts(path: Path) -> dict[str, Part]:
             names = path.with_name(f"{path.name}.labels.txt")
             return {"train": read_matrices(matrices[0], matrices[1], names)}
         raise UsageError(
-            f"--dataset {path}: no such folder, nor {matrices[0].name} with {matrices[1].name}; docs/xmc.md "
-            "lists the layouts"
+            f"--dataset {path}: no such folder, nor {matrices[0].name} with {matrices[1].name}; "
+            "docs/guides/text.md lists the layouts"
         )
     parts = {role: part for role, words in _ROLES.items() if (part := _find(path, words)) is not None}
     if "train" not in parts:
