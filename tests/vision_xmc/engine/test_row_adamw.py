@@ -131,6 +131,6 @@ def test_groups_scale_the_rate(tmp_path: Path) -> None:
 
 
 def test_sgd_with_weight_decay_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="knows no weight decay"):
+    with pytest.raises(UsageError, match="has neither weight decay"):
         new_optimizer(TwoParts(True), options(tmp_path, weight_decay=0.1))
     new_optimizer(TwoParts(False), options(tmp_path, weight_decay=0.1))
