@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
 
 
 def _fit(task: Task, chosen: LoopOptions) -> None:
-    # One accelerator after another shares the process group; only the last may close it.
+    # All accelerators share the process group, so that only the last one may close it.
     Loop(task, chosen, start(chosen), as_plain(chosen)).fit()
 
 
