@@ -54,9 +54,9 @@ endef
 # needed here and does not load next to a CPU torch; what fairseq does need is the extra "nmt".
 $(READY): pyproject.toml Makefile
 	@$(CHECK)
-	$(call stage,1/4 virtual environment in $(VENV) by $(PYTHON),{ $(PIP) --version || "$(PYTHON)" -m venv $(VENV); } >/dev/null 2>&1)
-	$(call stage,2/4 $(TORCH): 0.2 GB of downloads as CPU build; 3 GB and some minutes as CUDA build,$(PIP) install "setuptools>=70.1" cython "$(TORCH)" "numpy>=1.26$(comma)<3")
-	$(call stage,3/4 this project and what it needs: 0.3 GB of downloads,$(PIP) install --no-build-isolation -e ".[$(EXTRAS)]")
+	$(call stage,1/4 virtual environment in $(VENV) by $(PYTHON),{ $(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(VENV); })
+	$(call stage,2/4 $(TORCH): 0.2 GB of downloads as CPU build or 1.4 GB as CUDA build,$(PIP) install "setuptools>=70.1" cython "$(TORCH)" "numpy>=1.26$(comma)<3")
+	$(call stage,3/4 this project and what it needs: 0.2 GB of downloads,$(PIP) install --no-build-isolation -e ".[$(EXTRAS)]")
 	$(call stage,4/4 $(FAIRSEQ): compiles for 3 to 10 minutes without further output,$(PIP) install --no-deps --no-build-isolation "$(FAIRSEQ)")
 	@$(BIN)/python -W ignore -c "import logging; logging.disable(); import fairseq, mhe_nmt, torch; \
 	  print('ready: torch', torch.__version__, 'fairseq', fairseq.__version__)"
@@ -88,6 +88,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""Raw parallel text to a fairseq data folder, and detokenised scores of what a model makes of it.
+"""Turns raw parallel text into a fairseq data folder, and scores translations as detokenised text.
 
-Command line: ``python -m data_prep {prepare,score,encode,decode} --help``.
+Command line: ``python -m data_prep {prepare,score,encode,decode,order} --help``.
 """

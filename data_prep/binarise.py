@@ -17,10 +17,10 @@ _HEADER = struct.Struct("<9sQBQ")
 
 
 def require_fairseq() -> None:
-    """Refuse early when fairseq is missing: binarising comes last, after the long stages."""
+    """Refuses early when fairseq is missing: it is not needed until the last stage, after the long ones."""
     if find_spec("fairseq_cli") is None:
         raise PrepError(
-            "fairseq is not installed in this Python; install it, it writes the binary data files"
+            "fairseq, which writes the binary data files, is not installed in this Python; run `make setup`"
         )
 
 
@@ -29,8 +29,8 @@ def binarise(
 ) -> dict[str, dict[str, float]]:
     """Binarise ``destdir/text/SPLIT.LANG`` into ``work``, a folder below ``destdir``.
 
-    Returns what fairseq counted in each text file: sentences, and per cent of unknown tokens.
-    ``lock`` is held by the child too, so that it keeps the folder even if this process is killed.
+    Returns what fairseq counted in each text file: its sentences, and the percentage of unknown tokens.
+    The child process holds ``lock`` too, so that it keeps the folder even if this process is killed.
     """
     command = [sys.executable, "-P", "-m", "fairseq_cli.preprocess"]
     command += ["--source-lang", options.source_lang, "--target-lang", options.target_lang]
@@ -77,7 +77,7 @@ def binarise(
 
 
 def _sentences(index: Path) -> int:
-    """The number of sentences that the header of a fairseq index gives."""
+    """The number of sentences according to the header of a fairseq index."""
     with index.open("rb") as stream:
         magic, _, _, sentences = _HEADER.unpack(stream.read(_HEADER.size))
     if magic != b"MMIDIDX\0\0":

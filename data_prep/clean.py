@@ -1,4 +1,4 @@
-"""Filters for the training pairs. Validation and test sets never pass through here."""
+"""Filters for training pairs. Validation and test sets never pass through them."""
 
 import hashlib
 import re
@@ -12,8 +12,8 @@ from data_prep.lines import Tally, plain_spaces
 RATIO_FREE_WORDS = 5
 """Pairs whose longer side has at most this many words are too short for a length ratio to mean anything."""
 
-# Scripts written without spaces. A Han or Kana character is worth about a word of a spaced language; in the
-# alphabetic scripts of South-East Asia about four characters are.
+# Scripts written without spaces. A Han or Kana character counts as one word; in the alphabetic scripts of
+# South-East Asia, four characters do.
 _HAN_KANA = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _SOUTH_EAST_ASIAN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
@@ -28,7 +28,7 @@ def count_words(line: str) -> int:
 
 
 def is_empty(line: str) -> bool:
-    """True when nothing in the line can be seen; zero-width characters count as nothing."""
+    """True when the line shows nothing; zero-width characters are invisible."""
     return all(unicodedata.category(character) in _INVISIBLE for character in line)
 
 
@@ -50,13 +50,13 @@ class PairKey(NamedTuple):
 
 
 def _digest(line: str) -> bytes:
-    # Eight bytes a side: sets of them must fit in memory for corpora of many million pairs.
+    # Eight bytes per side: sets of them must fit in memory for corpora of many millions of pairs.
     return hashlib.blake2b(plain_spaces(line).encode("utf-8"), digest_size=8).digest()
 
 
 @dataclass
 class HeldOut:
-    """Pairs and sentences of validation and test sets, to be kept out of training."""
+    """Pairs and sentences of the validation and test sets, which must stay out of training."""
 
     pairs: set[bytes] = field(default_factory=set)
     sources: set[bytes] = field(default_factory=set)
@@ -85,8 +85,8 @@ class CleanedPair(NamedTuple):
 class Cleaner:
     """Runs the filters over training pairs and counts what each of them dropped.
 
-    ``overlap`` says what is dropped because of ``held_out``: the same ``pair``, any pair that shares a
-    ``sentence`` on either side, or nothing (``keep``).
+    ``overlap`` says which pairs are dropped because of ``held_out``: the same pairs (``pair``), all that
+    share a sentence on either side (``sentence``), or none (``keep``).
     """
 
     def __init__(

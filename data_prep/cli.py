@@ -1,4 +1,4 @@
-"""The command line: arguments to work, and mistakes to one sentence on stderr."""
+"""The command line: runs one command, and answers a mistake with one sentence on stderr."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from data_prep.errors import PrepError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Runs one command and returns the exit status."""
     args = build_parser().parse_args(argv)
     try:
         args.run(args)
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PrepError as error:
         return _fail(args.command, str(error))
     except BrokenPipeError:
-        # The reader has gone; without this Python would complain again when it flushes at exit.
+        # The reader is gone. Without this, Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Orders a vocabulary by meaning: neighbours in the order are words used in like contexts.
+"""Orders a vocabulary by meaning: neighbours in the order are words that occur in similar contexts.
 
 Word vectors are the truncated SVD of the positive pointwise mutual information of words and their neighbours
 (Levy and Goldberg, 2014); a recursive split along the first principal component cuts the vocabulary into
-clusters of equal size. Within the clusters words take places such that a place means the same everywhere: the
-clusters' own product quantiser (Jégou et al., 2011) with one word a code.
+clusters of equal size. Within each cluster, words are placed so that a place means the same in every
+cluster: in effect a product quantiser (Jégou et al., 2011) with one word per code.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,14 @@ from mhe_nmt.order import recursive_bisection
 def word_vectors(
     sentences: Iterable[Sequence[int]], num_words: int, *, window: int, dimensions: int, seed: int
 ) -> np.ndarray:
-    """Unit vectors ``(num_words, dimensions)``, zero for words that never occur; float64."""
+    """Unit vectors, float64 ``(num_words, dimensions)``; those of words that never occur are zero."""
     counts = _neighbours(sentences, num_words, window)
     scores = _positive_pmi(counts)
     dimensions = min(dimensions, num_words - 1)
     left, singular, _ = randomized_svd(scores, dimensions, random_state=seed)
     vectors = left * np.sqrt(singular)
-    # The sign of a singular vector is arbitrary: fixed, so that the order does not depend on the library.
+    # The sign of a singular vector is arbitrary. It is fixed here, so that the order does not depend on the
+    # library.
     vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 1e-12, lengths, 1.0)
@@ -56,11 +57,11 @@ def _positive_pmi(counts: sparse.csr_array, smoothing: float = 0.75) -> sparse.c
 
 
 def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
-    """The words ordered so that each run of ``cluster_size`` is a cluster and neighbouring runs are near.
+    """Orders words so that each run of ``cluster_size`` is a cluster and neighbouring runs are similar.
 
     Args:
         vectors: ``(V, k)``.
-        cluster_size: words a cluster; the last may have fewer.
+        cluster_size: words per cluster; the last cluster may have fewer.
 
     Returns:
         ``(V,)`` int64: the word at each rank. Within a cluster words are in ascending order.
@@ -78,18 +79,19 @@ def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
 def align_places(
     vectors: np.ndarray, order: np.ndarray, cluster_size: int, counts: np.ndarray, *, rounds: int = 8
 ) -> np.ndarray:
-    """The same clusters, with words that deviate alike from their clusters' means at the same places.
+    """Keeps the clusters, and gives words that deviate alike from their clusters' means the same place.
 
-    A head that predicts the second digit without an own matrix for each cluster can then say something of
-    it: singular or plural, beginning or end of a word. k-means over the deviations, where the words of one
-    cluster go to different places: an assignment problem a cluster and round.
+    The second digit then carries meaning of its own, such as singular or plural, beginning or end of a word.
+    That helps heads that predict it without a separate matrix per cluster. The method is k-means over the
+    deviations, in which the words of one cluster must go to different places: one assignment problem per
+    cluster and round.
 
     Args:
         vectors: ``(V, k)``.
         order: ``(V,)``, the word at each rank.
-        cluster_size: words a cluster; the last may have fewer.
-        counts: ``(V,)``, how often a word occurs; it pulls its place with the root of that.
-        rounds: of k-means.
+        cluster_size: words per cluster; the last cluster may have fewer.
+        counts: ``(V,)``, how often each word occurs; a word pulls its place by the square root of that.
+        rounds: number of rounds of k-means.
 
     Returns:
         ``(V,)`` int64: the word at each rank.
@@ -97,7 +99,7 @@ def align_places(
     clusters = [order[start : start + cluster_size] for start in range(0, len(order), cluster_size)]
     deviations = [vectors[words] - vectors[words].mean(axis=0) for words in clusters]
     weights = [np.sqrt(counts[words] + 1.0) for words in clusters]
-    # The centres begin as the words of the cluster that occurs most.
+    # The centres start as the words of the most frequent cluster.
     heaviest = int(np.argmax([weight.sum() for weight in weights]))
     centres = np.zeros((cluster_size, vectors.shape[1]))
     centres[: len(deviations[heaviest])] = deviations[heaviest]

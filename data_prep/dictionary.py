@@ -1,7 +1,7 @@
 """fairseq's dictionary, written from the SentencePiece vocabulary.
 
-Left to itself fairseq-preprocess would take every token of the training text: rare characters that
-SentencePiece does not know would become entries, and byte pieces not yet seen would not.
+Left to itself, fairseq-preprocess would take every token of the training text: rare characters that
+SentencePiece does not know would become entries, and byte pieces that do not occur in the text would not.
 """
 
 from collections import Counter
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from data_prep.lines import write_lines
 
-_SPECIAL_SYMBOLS = 4  # <s>, <pad>, </s> and <unk>, which fairseq adds by itself
+_SPECIAL_SYMBOLS = 4  # <s>, <pad>, </s> and <unk>, which fairseq adds itself
 _MULTIPLE = 8
 
 
 def write_dictionary(path: Path, pieces: Iterable[str], counts: Counter[str]) -> None:
-    """Write ``pieces`` in fairseq's order, the most frequent first, padded like its own dictionaries.
+    """Writes ``pieces`` in fairseq's order, the most frequent first, padded like fairseq's own dictionaries.
 
     The padding makes the number of labels a multiple of 8, which suits tensor cores.
     """

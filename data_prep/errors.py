@@ -1,5 +1,5 @@
-"""The one exception that the command line turns into a sentence for the user."""
+"""The exception that the command line turns into one sentence for the user."""
 
 
 class PrepError(Exception):
-    """Something the user can put right. The message names the file, line or option, and the way out."""
+    """A mistake that the user can correct. The message names the file, line or option, and the way out."""

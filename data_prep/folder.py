@@ -1,4 +1,4 @@
-"""Opening an output folder: a new one, one to resume, one that is up to date, or one to keep hands off."""
+"""Opens an output folder, which may be new, unfinished, up to date, or one that must be left alone."""
 
 import fcntl
 import os
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import PrepError
+from data_prep.flags import flag_of
 from data_prep.manifest import FORMAT, MANIFEST_NAME, SCRATCH_NAME, Manifest, library_versions
-from data_prep.options import STAGE_OPTIONS, PrepareOptions
+from data_prep.options import FIRST_STAGE, PrepareOptions
 
 _WAY_OUT = "use --overwrite to start anew there, or another --destdir"
 
 
 @contextmanager
 def locked(destdir: Path) -> Iterator[int]:
-    """Make the folder, keep every other ``prepare`` out, and give the descriptor that holds the lock."""
+    """Makes the folder, keeps every other ``prepare`` out and yields the descriptor that holds the lock."""
     try:
         destdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -29,7 +30,7 @@ def locked(destdir: Path) -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PrepError(f"another prepare is at work in {destdir}; wait until it ends") from None
+            raise PrepError(f"another prepare is at work in {destdir}; wait until it has finished") from None
         except OSError:
             pass  # a file system without locks
         yield descriptor
@@ -40,9 +41,9 @@ def locked(destdir: Path) -> Iterator[int]:
 def open_folder(
     destdir: Path, options: PrepareOptions, inputs: dict[str, Any], *, overwrite: bool
 ) -> Manifest:
-    """The manifest to go on with: of a new run, or of the same run begun earlier.
+    """The manifest to continue: that of a new run, or of the same run when it was started earlier.
 
-    Nothing in the folder is touched when it holds anything else, unless ``overwrite`` is given.
+    A folder that holds anything else is refused and left as it is, unless ``overwrite`` is given.
     """
     existing = sorted(path.name for path in destdir.iterdir() if path.name != SCRATCH_NAME)
     content = {
@@ -67,9 +68,9 @@ def open_folder(
 
 
 def _differences(earlier: Manifest, options: PrepareOptions, inputs: dict[str, Any]) -> list[str]:
-    """What would make the finished stages come out differently, one phrase each.
+    """What would change the output of the finished stages, one phrase per difference.
 
-    Options of a stage still to come may change: a vocabulary size that proved too large can be lowered
+    Options of stages that have not run yet may change: a vocabulary size that proved too large can be lowered
     without starting anew.
     """
     if not earlier.stages:
@@ -77,8 +78,8 @@ def _differences(earlier: Manifest, options: PrepareOptions, inputs: dict[str, A
     differences = []
     for name, now in options.as_dict().items():
         before = earlier.options.get(name)
-        if before != now and any(name in STAGE_OPTIONS.get(stage, ()) for stage in earlier.stages):
-            differences.append(f"--{name.replace('_', '-')} was {_spoken(before)} and is now {_spoken(now)}")
+        if before != now and FIRST_STAGE[name] in earlier.stages:
+            differences.append(f"{flag_of(name)} was {_spoken(before)} and is now {_spoken(now)}")
     before_files = earlier.content["inputs"]
     for name in before_files.keys() | inputs.keys():
         if name not in inputs:
@@ -86,7 +87,7 @@ def _differences(earlier: Manifest, options: PrepareOptions, inputs: dict[str, A
         elif name not in before_files:
             differences.append(f"the input {name} ({inputs[name]['path']}) is new")
         elif before_files[name]["sha256"] != inputs[name]["sha256"]:
-            differences.append(f"the input {name} ({inputs[name]['path']}) has other text than then")
+            differences.append(f"the input {name} ({inputs[name]['path']}) has changed since then")
     return sorted(differences)
 
 
@@ -97,7 +98,7 @@ def _spoken(value: Any) -> str:
 
 
 def _remove_outputs(destdir: Path) -> None:
-    """Remove what an earlier run wrote, and nothing else: the folder may hold checkpoints too."""
+    """Removes what an earlier run wrote and nothing else, because the folder may hold checkpoints too."""
     with suppress(PrepError):
         for name in Manifest.load(destdir).outputs:
             (destdir / name).unlink(missing_ok=True)

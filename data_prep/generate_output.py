@@ -7,15 +7,15 @@ from pathlib import Path
 from data_prep.errors import PrepError
 from data_prep.lines import decode_lines, open_input, safe_line
 
-# A progress bar on the same terminal or in the same file may leave its text in front of a line.
+# A progress bar that writes to the same file may leave its text in front of a line.
 _HYPOTHESIS = re.compile(r"(?:^|[\r\]])H-(\d+)\t([^\t]*)\t(.*)$")
 
 
 def read_generate(path: Path | str, *, allow_missing: bool = False, size: int | None = None) -> list[str]:
     """The best hypothesis of every sentence, by id, from ``generate-SUBSET.txt`` or the captured stdout.
 
-    Of an n-best list the highest score wins, the first of equals. Ids must run from 0 to ``size`` - 1 (or to
-    the highest id) without a gap; with ``allow_missing`` a missing hypothesis is an empty line.
+    In an n-best list the highest score wins; of equal scores, the first. Ids must run from 0 to ``size`` - 1
+    (or to the highest id) without a gap; with ``allow_missing`` a missing hypothesis is an empty line.
     """
     path = Path(path)
     best: dict[int, tuple[float, str]] = {}

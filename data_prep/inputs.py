@@ -18,13 +18,15 @@ class ParallelFiles:
 
     @classmethod
     def from_prefix(cls, option: str, prefix: str, languages: tuple[str, str]) -> "ParallelFiles":
-        """``PREFIX.LANG`` for both languages, as fairseq has it; both must exist."""
+        """``PREFIX.LANG`` for both languages, as in fairseq; both files must exist."""
         files = cls(*(Path(f"{prefix}.{lang}") for lang in languages))
         for path in (files.source, files.target):
             if not path.exists():
                 stem = files.source.name.removesuffix(languages[0])
-                found = sorted(p.name for p in path.parent.glob("*") if p.name.startswith(stem))
-                there = f"there is {', '.join(found[:6])}" if found else f"nothing there begins with {stem}"
+                similar = sorted(p.name for p in path.parent.glob("*") if p.name.startswith(stem))
+                there = (
+                    f"there is {', '.join(similar[:6])}" if similar else f"nothing there begins with {stem}"
+                )
                 raise PrepError(
                     f"{path} does not exist: {option} {prefix} with the language pair {'-'.join(languages)} "
                     f"means {files.source} and {files.target}, but {there}; check prefix and languages"

@@ -1,8 +1,8 @@
 """Lines of text files, read so that every later program counts the same number of them.
 
 A line ends at ``\\n`` and nowhere else. Python's ``str.splitlines`` also breaks at U+2028, U+0085, form feeds
-and more, text-mode reading breaks at a lone carriage return, and ``str.split`` (fairseq's tokeniser) breaks
-tokens at them all; so control characters and the Unicode line separators inside a line become spaces.
+and more; reading in text mode breaks at a lone carriage return; and ``str.split``, fairseq's tokeniser,
+breaks tokens at all of them. So control characters and Unicode line separators inside a line become spaces.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def plain_spaces(line: str) -> str:
 
 
 def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """Decode binary lines as strict UTF-8, without byte order mark and line end."""
+    """Decodes binary lines as strict UTF-8, and removes the byte order mark and the line ends."""
     for number, raw in enumerate(stream, start=1):
         if number == 1:
             raw = raw.removeprefix(_BOM)
@@ -62,7 +62,7 @@ def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def open_input(path: Path) -> BinaryIO:
-    """Open a file for reading, or say in a sentence why not."""
+    """Opens a file for reading, or says in one sentence why that is not possible."""
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -86,12 +86,14 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
-    """One pass over an input file: digest, size, lines, and tallies of what reading it will normalise.
+    """Reads an input file once, for its digest, its size, its lines and tallies of what reading normalises.
 
     Text that is not UTF-8 is refused, and so is a file in which every line is empty.
     """
     if path.exists() and not path.is_file():
-        raise PrepError(f"{path} is not a plain file; it is read more than once, so give a file of its text")
+        raise PrepError(
+            f"{path} is not a plain file; inputs are read more than once, so give a file that holds the text"
+        )
     digest = hashlib.sha256()
     size = lines = 0
     notes = {

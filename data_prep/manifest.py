@@ -1,7 +1,7 @@
 """``manifest.json``: what a data folder was made from, with which options, and which stages are finished.
 
-A stage writes into a scratch folder; its files are renamed into place and only then recorded here, the
-manifest itself by an atomic rename. So a stage that the manifest names is whole.
+A stage writes into a scratch folder. Its files are renamed into place and only then recorded here; the
+manifest itself is replaced by an atomic rename. So a stage that the manifest names is complete.
 """
 
 import hashlib
@@ -56,16 +56,18 @@ class Manifest:
                 raise ValueError("not written by save()")
         except (FileNotFoundError, NotADirectoryError):
             raise PrepError(
-                f"{path} does not exist; give the --destdir of a python -m data_prep prepare"
+                f"{path} does not exist; give a folder that `python -m data_prep prepare` made"
             ) from None
         except (ValueError, KeyError, TypeError):
             raise PrepError(f"{path} is not a manifest of data_prep; prepare the data anew") from None
         if known != FORMAT:
-            raise PrepError(f"{path} has format {known}, not {FORMAT} as here; prepare the data anew")
+            raise PrepError(
+                f"{path} has format {known}, but this version reads format {FORMAT}; prepare the data anew"
+            )
         return cls(destdir, content)
 
     def save(self) -> None:
-        """Write the manifest whole or not at all."""
+        """Writes the whole manifest or nothing."""
         scratch = self.destdir / SCRATCH_NAME
         scratch.mkdir(exist_ok=True)
         text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
@@ -88,13 +90,11 @@ class Manifest:
         return {name: record for stage in self.stages.values() for name, record in stage["outputs"].items()}
 
     def path(self, name: str) -> Path:
-        """Path of a recorded output, refused when it is not there or not what was written."""
+        """The path of a recorded output; refused when the file is gone or was changed."""
         path = self.destdir / name
         record = self.outputs.get(name)
         if record is None:
-            raise PrepError(
-                f"{self.destdir} has no {name} in its manifest; prepare the data to the end first"
-            )
+            raise PrepError(f"{self.destdir} has no {name} in its manifest; let `prepare` finish first")
         if not path.is_file():
             raise PrepError(f"{path} is gone; run the same prepare command again to make it")
         if file_record(path) != record:
@@ -121,7 +121,7 @@ class Manifest:
         return self.path(models[lang])
 
     def is_whole(self, stage: str) -> bool:
-        """True when the stage is finished and its files are there; refused when one of them was changed."""
+        """True when the stage is finished and its files exist; refused when one of them was changed."""
         if stage not in self.stages:
             return False
         names = self.stages[stage]["outputs"]

@@ -1,4 +1,4 @@
-"""Moses punctuation normalisation and tokenisation, and the way back."""
+"""Moses punctuation normalisation, tokenisation and detokenisation."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""One run of ``prepare``: check the inputs, open the folder, run the stages that are not finished."""
+"""One run of ``prepare``: checks the inputs, opens the folder and runs the stages that are not finished."""
 
 import os
 import shutil
@@ -22,10 +22,10 @@ def prepare(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> tuple[Manifest, list[str]]:
-    """Make the fairseq data folder ``destdir``.
+    """Makes the fairseq data folder ``destdir``.
 
     ``files`` maps ``train`` and perhaps ``valid``, ``test``, ``test1`` … to their files. Returns the manifest
-    and the names of the stages that ran; none did when the folder was up to date.
+    and the names of the stages that ran, which are none when the folder was up to date.
     """
     require_fairseq()
     _refuse_inputs_among_outputs(files, destdir)
@@ -57,7 +57,7 @@ def _inspect(files: dict[str, ParallelFiles], options: PrepareOptions) -> dict[s
 
 
 def _unfinished(manifest: Manifest) -> list[str]:
-    """The first stage that is not whole, and all after it, which were made from its output."""
+    """The first stage that is not complete, and all stages after it, which depend on its output."""
     names = list(STAGES)
     whole = 0
     while whole < len(names) and manifest.is_whole(names[whole]):
@@ -70,7 +70,7 @@ def _run_stage(stage: str, manifest: Manifest, job: Job) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for later in list(STAGES)[list(STAGES).index(stage) :]:
         manifest.stages.pop(later, None)
-    # Saved before any file is replaced: a stage being redone must not look finished.
+    # Saved before any file is replaced, because a stage that is being redone must not look finished.
     manifest.save()
     work.mkdir()
     facts = STAGES[stage](job, work)

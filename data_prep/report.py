@@ -1,4 +1,4 @@
-"""What the commands tell the user at the end."""
+"""What the commands report at the end."""
 
 import shlex
 from typing import Any
@@ -23,7 +23,7 @@ _DROPPED = {
 
 
 def prepare_report(manifest: Manifest) -> str:
-    """Counts of what was read, normalised and dropped, and the next command."""
+    """Counts of what was read, normalised and dropped, followed by the next command."""
     clean, options = manifest.stages["clean"], manifest.options
     source, target = options["source_lang"], options["target_lang"]
     lines = []

@@ -12,10 +12,7 @@ from data_prep.lines import plain_spaces
 from data_prep.moses import moses_detokenizer
 from data_prep.subword import META_SPACE, join_pieces, load_model
 
-__all__ = ["TOKENIZERS", "detokenize", "looks_like_pieces", "read_generate", "score_corpus"]
-
-TOKENIZERS = tuple(sorted(name for name in BLEU.TOKENIZERS if name != "none"))
-"""sacrebleu's own tokenisers, which it applies to plain text; "none" would be for tokenised BLEU."""
+__all__ = ["detokenize", "looks_like_pieces", "read_generate", "score_corpus"]
 
 
 def score_corpus(
@@ -25,9 +22,9 @@ def score_corpus(
     tokenize: str | None = None,
     target_lang: str = "",
 ) -> dict[str, Any]:
-    """BLEU and chrF++ with their signatures, of plain (detokenised) text on both sides.
+    """BLEU and chrF++ with their signatures; both sides are plain (detokenised) text.
 
-    ``tokenize`` names a tokeniser of sacrebleu; by default it chooses one for ``target_lang``, mostly 13a.
+    ``tokenize`` names a tokeniser of sacrebleu, which by default chooses one for ``target_lang``, mostly 13a.
     """
     if len(hypotheses) != len(references):
         raise PrepError(
@@ -68,9 +65,9 @@ def score_corpus(
 
 
 def looks_like_pieces(hypotheses: Sequence[str]) -> bool:
-    """True when most of the lines hold SentencePiece's word mark.
+    """True when most of the lines contain SentencePiece's word mark.
 
-    Decoded text may hold a stray one, and a poor model's pieces may lack it in some lines.
+    Decoded text may contain a stray mark, and some lines of a poor model's pieces may lack it.
     """
     lines = [line for line in hypotheses if line.strip()]
     return sum(META_SPACE in line for line in lines) * 2 > len(lines)
@@ -85,8 +82,8 @@ def detokenize(
 ) -> list[str]:
     """Plain text of hypotheses: pieces joined, then Moses tokenisation undone if ``moses_lang`` is given.
 
-    ``pieces`` says whether there are pieces to join; None finds out, so that text which fairseq-generate
-    decoded (``--remove-bpe sentencepiece``) is left as it is.
+    ``pieces`` says whether there are pieces to join. None looks at the text, so that what fairseq-generate
+    decoded already (``--remove-bpe sentencepiece``) is left as it is.
     """
     if looks_like_pieces(hypotheses) if pieces is None else pieces:
         if model is None:

@@ -1,4 +1,4 @@
-"""A seeded random hold-out of validation and test pairs from the cleaned training pairs."""
+"""Draws validation and test pairs at random, but reproducibly, from the cleaned training pairs."""
 
 import random
 from collections.abc import Iterable
@@ -13,22 +13,22 @@ DEFAULT_SHARE = 20
 
 @dataclass
 class HoldOut:
-    """The split that each held-out pair goes to, by input line number, and what training must not hold."""
+    """The split of each held-out pair, by input line number, and the sentences barred from training."""
 
     split_of_line: dict[int, str] = field(default_factory=dict)
     sentences: HeldOut = field(default_factory=HeldOut)
 
 
 def default_size(pairs: int) -> int:
-    """Pairs to hold out when no size is given: 2,000, or a twentieth of a small corpus."""
+    """Pairs to hold out when no size is given: one in ``DEFAULT_SHARE``, from one to ``DEFAULT_SIZE``."""
     return min(DEFAULT_SIZE, max(1, pairs // DEFAULT_SHARE))
 
 
 def choose_hold_out(pairs: Iterable[CleanedPair], sizes: dict[str, int | None], seed: int) -> HoldOut:
     """Draw ``sizes[split]`` of the pairs, which must be distinct, for each split.
 
-    A size of None stands for :func:`default_size`; nothing can be drawn from no pairs. One pass with a
-    reservoir, so memory does not grow with the corpus.
+    A size of None stands for :func:`default_size`. Without pairs nothing is drawn. One pass with a reservoir
+    suffices, so that memory does not grow with the corpus.
     """
     rng = random.Random(seed)
     capacity = sum(DEFAULT_SIZE if size is None else size for size in sizes.values())

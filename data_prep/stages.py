@@ -1,4 +1,4 @@
-"""The four stages of ``prepare``; each writes into a scratch folder and returns facts for the manifest."""
+"""The four stages of ``prepare``: each writes into a scratch folder and returns facts for the manifest."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def drawn_splits(self) -> dict[str, int | None]:
-        """Splits to hold out of the training text, with their sizes."""
+        """Splits that are drawn from the training text, with their sizes."""
         sizes = {"valid": self.options.valid_size, "test": self.options.test_size}
         return {split: size for split, size in sizes.items() if split not in self.files and size != 0}
 
@@ -69,7 +69,7 @@ class Job:
 
 
 def clean(job: Job, work: Path) -> dict[str, Any]:
-    """Filter the training pairs, draw hold-outs from them, and write ``raw/SPLIT.LANG``."""
+    """Filters the training pairs, draws hold-outs from them and writes ``raw/SPLIT.LANG``."""
     held_out = HeldOut()
     with ExitStack() as stack:
         (work / "raw").mkdir()
@@ -141,7 +141,7 @@ class PairWriter:
 
 
 def subword(job: Job, work: Path) -> dict[str, Any]:
-    """Train the SentencePiece models on the cleaned training text."""
+    """Trains the SentencePiece models on the cleaned training text."""
     models = job.options.models
     for name in dict.fromkeys(models.values()):
         languages = [lang for lang in models if models[lang] == name]
@@ -159,7 +159,7 @@ def _training_text(job: Job, languages: list[str]) -> Iterator[str]:
 
 
 def encode(job: Job, work: Path) -> dict[str, Any]:
-    """Write ``text/SPLIT.LANG``, the pieces of every line, and fairseq's dictionaries of them."""
+    """Writes the pieces of every line, ``text/SPLIT.LANG``, and fairseq's dictionaries of them."""
     (work / "text").mkdir()
     facts = {}
     codecs = {
@@ -187,7 +187,7 @@ def encode(job: Job, work: Path) -> dict[str, Any]:
 
 @dataclass
 class EncodedLengths:
-    """Pieces of a text, of its longest line, and lines too long for a model of fairseq's default size."""
+    """Pieces in a text and in its longest line, and lines too long for fairseq's default limits."""
 
     pieces: int = 0
     longest: int = 0
@@ -197,11 +197,13 @@ class EncodedLengths:
         """Count one line."""
         self.pieces += length
         self.longest = max(self.longest, length)
-        self.over_fairseq_limit += length >= FAIRSEQ_MAX_POSITIONS  # the end of sentence takes one
+        self.over_fairseq_limit += (
+            length >= FAIRSEQ_MAX_POSITIONS
+        )  # the end-of-sentence symbol takes one position
 
 
 def to_binary(job: Job, work: Path) -> dict[str, Any]:
-    """Write fairseq's binary files, and check that fairseq counted the same sentences."""
+    """Writes fairseq's binary files and checks that fairseq counted the same sentences."""
     for _ in job.bar(["fairseq-preprocess"], "binarise", 1):
         facts = binarise(job.destdir, work, job.options, job.splits, job.lock)
     for split, pairs in job.pairs.items():
@@ -221,4 +223,4 @@ STAGES: dict[str, Callable[[Job, Path], dict[str, Any]]] = {
     "encode": encode,
     "binarise": to_binary,
 }
-"""In order: each works on the output of those before it."""
+"""In their order: each works on the output of those before it."""

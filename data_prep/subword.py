@@ -14,14 +14,13 @@ from data_prep.options import PrepareOptions
 
 MAX_TRAINING_SENTENCES = 10_000_000
 META_SPACE = "\u2581"
-NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 
 _TOO_MANY = re.compile(r"Vocabulary size too high \(\d+\)\. Please set it to a value <= (\d+)")
 _TOO_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
 def train_subword_model(lines: Iterable[str], options: PrepareOptions, text_name: str) -> bytes:
-    """Train on ``lines`` and return the serialised model; the same lines and options give the same bytes."""
+    """Trains on ``lines`` and returns the serialised model; same lines and options give the same bytes."""
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(options.seed)
     try:
@@ -37,7 +36,7 @@ def train_subword_model(lines: Iterable[str], options: PrepareOptions, text_name
             shuffle_input_sentence=True,
             max_sentence_length=1 << 16,
             num_threads=1,
-            # Reserved, or a "<pad>" in the text could become the piece that fairseq takes for padding.
+            # Reserved, because a "<pad>" in the text could otherwise become what fairseq takes for padding.
             pad_id=3,
             minloglevel=2,
         )
@@ -59,7 +58,7 @@ def _training_error(message: str, options: PrepareOptions, text_name: str) -> st
 
 
 class SubwordCodec:
-    """Raw line to pieces and back, with Moses tokenisation in between if ``moses``."""
+    """From raw lines to pieces and back, with Moses tokenisation in between if ``moses``."""
 
     def __init__(self, model: Path, lang: str, *, moses: bool = False) -> None:
         self._processor = load_model(model)
@@ -72,7 +71,7 @@ class SubwordCodec:
         return self._processor.encode(tokens, out_type=str)
 
     def vocabulary(self) -> list[str]:
-        """Every piece that text can be made of."""
+        """Every piece that can occur in text."""
         processor = self._processor
         return [
             processor.id_to_piece(index)
@@ -86,12 +85,12 @@ class SubwordCodec:
 
 
 def join_pieces(processor: sentencepiece.SentencePieceProcessor, pieces: str) -> str:
-    """Undo SentencePiece. Byte pieces may spell a line feed, so the result is made a safe line again."""
+    """Joins pieces to text. Byte pieces may spell a line feed, so the result is made a safe line again."""
     return plain_spaces(processor.decode(pieces.split()))
 
 
 def load_model(path: Path) -> sentencepiece.SentencePieceProcessor:
-    """Load a SentencePiece model, or say in a sentence why not."""
+    """Loads a SentencePiece model, or says in one sentence why that is not possible."""
     if not path.is_file():
         raise PrepError(f"{path} does not exist; give the SentencePiece model that made the pieces")
     try:

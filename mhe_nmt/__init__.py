@@ -15,7 +15,7 @@ from mhe_nmt.heads import (
     build_head,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "HEADS",

@@ -1,9 +1,9 @@
 """Makes a German→English parallel corpus with no download: sentence patterns filled from CLDR.
 
-    python -m examples.demo.corpus DEST [--pairs 40000] [--seed 1]
+    python -m examples.demo.corpus DEST [--pairs 50000] [--seed 1]
 
 writes DEST/{train,valid,test}.{de,en}. The same options give the same files. No sentence, German or English,
-stands twice, so nothing of the test set is seen in training; its patterns are, with other words and numbers
+appears twice, so nothing of the test set is seen in training; its patterns are, with other words and numbers
 in them.
 """
 
@@ -23,14 +23,17 @@ SPLITS = ("train", "valid", "test")
 SIDES = ("de", "en")
 
 
-def make_pairs(number: int, seed: int = 1) -> list[Pair]:
-    """`number` pairs in random order, with every German and every English sentence different."""
+def make_pairs(number: int, seed: int = 1, patterns: tuple[Pair, ...] = PATTERNS) -> list[Pair]:
+    """`number` pairs in random order, with every German and every English sentence different.
+
+    Raises ValueError if the patterns do not give as many.
+    """
     rng = Random(seed)
     pairs: dict[str, str] = {}
     english_seen: set[str] = set()
     misses = 0
     while len(pairs) < number:
-        german, english = fill(rng.choice(PATTERNS), rng)
+        german, english = fill(rng.choice(patterns), rng)
         if german in pairs or english in english_seen:
             misses += 1
             if misses > 10 * number + 1000:
@@ -42,12 +45,12 @@ def make_pairs(number: int, seed: int = 1) -> list[Pair]:
 
 
 def make_splits(
-    pairs: int = 40_000, valid: int = 500, test: int = 1000, seed: int = 1
+    pairs: int = 50_000, valid: int = 300, test: int = 600, seed: int = 1
 ) -> dict[str, list[Pair]]:
     """Test, validation and training pairs, `pairs` in all. Raises ValueError if no training pair is left."""
     if min(valid, test) < 1 or valid + test >= pairs:
         raise ValueError(
-            f"{pairs} pairs leave nothing to train on beside {valid} for validation and {test} for test"
+            f"{pairs} pairs leave nothing to train on next to {valid} for validation and {test} for test"
         )
     drawn = make_pairs(pairs, seed)
     return {"test": drawn[:test], "valid": drawn[test : test + valid], "train": drawn[test + valid :]}
@@ -69,13 +72,13 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("dest", type=Path, help="folder to write {train,valid,test}.{de,en} into")
     parser.add_argument(
-        "--pairs", type=int, default=40_000, help="sentence pairs in all (default: %(default)s)"
+        "--pairs", type=int, default=50_000, help="sentence pairs in all (default: %(default)s)"
     )
     parser.add_argument(
-        "--valid", type=int, default=500, help="of them for validation (default: %(default)s)"
+        "--valid", type=int, default=300, help="of them for validation (default: %(default)s)"
     )
     parser.add_argument(
-        "--test", type=int, default=1000, help="of them for the test set (default: %(default)s)"
+        "--test", type=int, default=600, help="of them for the test set (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args(arguments)

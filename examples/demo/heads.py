@@ -16,7 +16,7 @@ _SEARCH = ("--task", "translation_mhe")
 
 @dataclass(frozen=True)
 class Head:
-    """words: its name in tables. decoding: options of fairseq-generate that spare it the whole vocabulary."""
+    """words: its name in tables. decoding: options of fairseq-generate."""
 
     words: str
     flags: str
@@ -33,7 +33,9 @@ class Head:
 
 
 HEADS = {
+    "onehot": Head("full softmax", f"--mhe-head onehot {_INPUTS}"),
     "onehot-tied": Head("full softmax, tied", f"--mhe-head onehot {_TIED}"),
+    "sampling": Head("sampling", f"--mhe-head sampling --mhe-sample-fraction 0.15 {_INPUTS}"),
     "sampling-tied": Head("sampling, tied", f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}"),
     "cascade-table-tied": Head(
         "cascade by table, tied", f"--mhe-head cascade --mhe-conditioning table {_ORDER} {_TIED}", _SEARCH

@@ -51,6 +51,7 @@ class Recipe:
             for part in (f"--{side}-{name}", str(value))
         ]  # fmt: skip
         stop = () if self.max_epoch is None else ("--max-epoch", str(self.max_epoch))
+        epochs = "1000" if self.max_epoch is None else "1"
         # Validations are evenly spread over the updates; epochs end at other places in each training.
         interval = str(max(1, -(-updates // VALIDATIONS)))
         return (
@@ -61,8 +62,8 @@ class Recipe:
             "--lr", str(self.learning_rate), "--lr-scheduler", "polynomial_decay",
             "--warmup-updates", str(min(self.warmup, updates // 2)),
             "--total-num-update", str(updates), "--max-update", str(updates), *stop,
-            "--num-workers", "0", "--log-interval", "20", "--validate-interval", "1000",
-            "--save-interval", "1000", "--save-interval-updates", interval, "--keep-interval-updates", "1",
+            "--num-workers", "0", "--log-interval", "20", "--validate-interval", epochs,
+            "--save-interval", epochs, "--save-interval-updates", interval, "--keep-interval-updates", "1",
         )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ class Recipe:
 # Byte-pair encoding keeps the names and numbers whole that unigram pieces would put together from parts.
 SYNTHETIC = Recipe(
     vocab_size=16_000, seconds=100, layers=2, width=128, inner_width=256,
-    dropout=0.0, max_tokens=1200, learning_rate=2e-3, warmup=100, subword="bpe",
+    dropout=0.0, max_tokens=600, learning_rate=2e-3, warmup=100, subword="bpe",
 )  # fmt: skip
 
 OWN_TEXT = Recipe(

@@ -13,6 +13,7 @@ import json
 import statistics
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,9 @@ def main() -> None:
 
 def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, float]:
     """The median of each training's steps, after some that warm up."""
-    trainers = {name: _trainer(arguments) for name, arguments in trainings.items()}
-    first = next(iter(trainers.values()))
-    batches: list[Any] = []
-    iterator = first.get_train_iterator(epoch=1)
-    while len(batches) < steps:
-        batches += list(zip(iterator.next_epoch_itr(shuffle=True), range(steps), strict=False))
+    trainers = {name: new_trainer(arguments) for name, arguments in trainings.items()}
     times: dict[str, list[float]] = {name: [] for name in trainers}
-    for batch, _ in batches[:steps]:
+    for batch in some_batches(next(iter(trainers.values())), steps):
         for name, trainer in trainers.items():
             started = time.process_time()
             trainer.train_step([batch])
@@ -50,8 +46,18 @@ def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, fl
     return {name: statistics.median(taken[WARMUP:]) for name, taken in times.items()}
 
 
-def _trainer(arguments: list[str]) -> Any:
-    from fairseq import options, tasks
+def some_batches(trainer: Any, number: int) -> list[Any]:
+    """The first batches of a training; of a short text, as often as it takes."""
+    batches: list[Any] = []
+    iterator = trainer.get_train_iterator(epoch=1)
+    while len(batches) < number:
+        batches += islice(iterator.next_epoch_itr(shuffle=True), number - len(batches))
+    return batches
+
+
+def new_trainer(arguments: list[str]) -> Any:
+    """fairseq's trainer for these options of fairseq-train, on the CPU, with the model as it is at first."""
+    from fairseq import options, tasks, utils
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
     from fairseq.trainer import Trainer
 
@@ -59,6 +65,7 @@ def _trainer(arguments: list[str]) -> Any:
     cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, [*arguments, "--cpu"]))
     task = tasks.setup_task(cfg.task)
     task.load_dataset("train")
+    utils.set_torch_seed(cfg.common.seed)
     return Trainer(cfg, task, task.build_model(cfg.model), task.build_criterion(cfg.criterion))
 
 

@@ -18,7 +18,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus, prepared, with the report beside it in ``report``. Tests must not write to it."""
+    """The prepared corpus, with the report next to it in ``report``. Tests must not write to it."""
     # fairseq splits prefixes at commas; a comma in the name of the output folder must not matter.
     destdir = tmp_path_factory.mktemp("prepared") / "de,en"
     done = run_cli(*prepare_args(corpus, destdir))
@@ -29,5 +29,5 @@ def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_fairseq(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the last stage, which takes seconds, where its output does not matter."""
+    """Leaves out the last stage, which takes seconds, where its output does not matter."""
     monkeypatch.setitem(stages.STAGES, "binarise", lambda job, work: {"text": {}})

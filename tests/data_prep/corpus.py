@@ -1,4 +1,4 @@
-"""A small parallel corpus with every flaw that cleaning knows, and the command line to prepare it."""
+"""A small parallel corpus with every flaw that cleaning handles, and the command lines to prepare it."""
 
 import contextlib
 import io
@@ -67,7 +67,7 @@ def write_corpus(folder: Path) -> None:
 
 
 def flawed_train(pairs: list[Pair], in_valid: Pair, in_test: Pair) -> tuple[bytes, bytes]:
-    """250 good pairs, then 2 empty, 1 too long, 1 of odd ratio, 2 duplicates, 2 that are in valid or test.
+    """250 good pairs, then 2 empty, 1 too long, 1 of extreme ratio, 2 duplicates, 2 in valid or test.
 
     Line 1 has a byte order mark, line 2 ends in CRLF, line 3 has a tab, line 4 has line separators inside,
     and the last source line has no line feed.
@@ -99,7 +99,7 @@ def prepare_args(corpus: Path, destdir: Path, *more: object) -> list[object]:
 
 
 def run_cli(*args: object, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
-    """``python -m data_prep`` as a user runs it; with ``check`` it must succeed."""
+    """Runs ``python -m data_prep`` as a user does; with ``check`` it must succeed."""
     done = subprocess.run(
         [sys.executable, "-m", "data_prep", *map(str, args)],
         capture_output=True,
@@ -114,7 +114,7 @@ def run_cli(*args: object, check: bool = True, **options: object) -> subprocess.
 
 
 def run_here(*args: object) -> subprocess.CompletedProcess[str]:
-    """The same without a new process: ten times faster, for the many cases."""
+    """Does the same without a new process, which is ten times faster."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         try:

@@ -1,4 +1,4 @@
-"""Line handling: every program downstream must count the lines that we count."""
+"""Line handling: every later program must count the same lines as this one."""
 
 import io
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from data_prep.errors import PrepError
 from data_prep.lines import decode_lines, inspect_file, plain_spaces, read_lines, safe_line, write_lines
 
-# Everything that some program takes for the end of a line or for white space, amid ordinary text.
+# Everything that some program takes for the end of a line or for white space, among ordinary text.
 breaks = st.sampled_from("\n\r\t\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\xa0\u3000\ufeff ab")
 nasty = st.text(st.one_of(breaks, st.characters(codec="utf-8")))
 line = nasty.map(lambda text: text.replace("\n", ""))

@@ -1,4 +1,4 @@
-"""Label orders learned from text: clusters of like words, the file, and the command."""
+"""Label orders learned from text: clusters of similar words, the file and the command."""
 
 import random
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_alignment_stays_within_clusters(vectors: np.ndarray, size: int, seed: i
 
 
 def test_words_that_deviate_alike_share_a_place() -> None:
-    """Six clusters, each its mean plus the same five deviations in an order of its own."""
+    """Six clusters: each is its mean plus the same five deviations, in a different order."""
     draw = np.random.default_rng(3)
     deviations = 2.0 * np.eye(5)
     order, vectors = [], np.empty((30, 5))

@@ -1,4 +1,4 @@
-"""``prepare`` from the command line: what comes out of it."""
+"""What ``prepare`` writes, run from the command line."""
 
 import json
 import subprocess
@@ -70,7 +70,7 @@ def test_test_sets_stay_line_by_line(corpus, prepared):
             given = (corpus / f"{name}.{lang}").read_bytes().decode().split("\n")[:-1]
             raw = lines_of(prepared / "raw" / f"{split}.{lang}")
             assert [plain_spaces(line) for line in raw] == [plain_spaces(line) for line in given]
-            # Nobody's idea of a line break is left in it.
+            # No program finds another line break in it.
             assert (prepared / "raw" / f"{split}.{lang}").read_text(encoding="utf-8").splitlines() == raw
     assert lines_of(prepared / "raw" / "test.de")[1] == ""
 

@@ -32,7 +32,7 @@ def refused(*args, status=1, run=run_here):
 
 @pytest.fixture
 def small(tmp_path):
-    """A sound little corpus, to be spoilt."""
+    """A small, sound corpus for tests to spoil."""
     write_pairs(tmp_path / "train", sentences(60))
     write_pairs(tmp_path / "valid", sentences(5, seed=1))
     return tmp_path
@@ -188,7 +188,7 @@ def test_folder_made_from_other_inputs(corpus, prepared, tmp_path):
     write_pairs(tmp_path / "valid", sentences(5, seed=7))
     before = snapshot(prepared)
     sentence = refused(*prepare_args(corpus, prepared, "--validpref", tmp_path / "valid"))
-    assert f"the input valid.de ({tmp_path / 'valid.de'}) has other text" in sentence
+    assert f"the input valid.de ({tmp_path / 'valid.de'}) has changed since" in sentence
     sentence = refused(*prepare_args(corpus, prepared, "--testpref", corpus / "test"))
     assert "the input test1.de" in sentence
     assert "is now missing" in sentence
@@ -220,7 +220,7 @@ def test_inputs_that_would_be_overwritten(small):
 
 @pytest.fixture
 def copy(prepared, tmp_path):
-    """A copy of the prepared folder, to be spoilt."""
+    """A copy of the prepared folder for tests to spoil."""
     return shutil.copytree(prepared, tmp_path / "copy")
 
 

@@ -1,4 +1,4 @@
-"""Interrupted runs: nothing half-written is taken as done, and no finished stage is run again."""
+"""Interrupted runs: nothing half-written counts as finished, and no finished stage is run again."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ STAGES = list(stages.STAGES)
 
 
 def test_resumes_at_the_stage_it_stopped_at(corpus, prepared, tmp_path, monkeypatch):
-    """Interrupt each stage in turn after it has written its files; the last run is left to finish."""
+    """Interrupts each stage in turn after it has written its files; the last run is left to finish."""
     destdir = tmp_path / "data"
     args = list(map(str, prepare_args(corpus, destdir)))
     original = dict(stages.STAGES)
@@ -99,7 +99,7 @@ def test_killed_before_the_first_manifest(corpus, tmp_path, no_fairseq, leftover
 
 @pytest.mark.slow
 def test_killed_while_fairseq_is_at_work(corpus, prepared, tmp_path):
-    """The same command finishes the job, once an orphaned fairseq-preprocess has let go of the folder."""
+    """The same command finishes the job once an orphaned fairseq-preprocess has released the folder."""
     destdir = tmp_path / "data"
     args = prepare_args(corpus, destdir)
     process = subprocess.Popen(

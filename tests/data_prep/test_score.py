@@ -1,4 +1,4 @@
-"""``score``: the numbers of sacrebleu itself, for every form in which translations come."""
+"""``score`` gives sacrebleu's own numbers for every form of translations."""
 
 import json
 import subprocess

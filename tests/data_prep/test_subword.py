@@ -1,4 +1,4 @@
-"""SentencePiece models and the way to pieces and back."""
+"""SentencePiece models, from text to pieces and back."""
 
 from dataclasses import replace
 
@@ -12,24 +12,7 @@ from data_prep.score import detokenize, looks_like_pieces
 from data_prep.subword import SubwordCodec, train_subword_model
 from tests.data_prep.corpus import sentences
 
-OPTIONS = PrepareOptions(
-    source_lang="de",
-    target_lang="en",
-    max_words=250,
-    max_ratio=3.0,
-    keep_duplicates=False,
-    overlap="pair",
-    valid_size=None,
-    test_size=None,
-    seed=1,
-    subword="unigram",
-    vocab_size=60,
-    joined_dictionary=True,
-    character_coverage=1.0,
-    byte_fallback=False,
-    normalization="nmt_nfkc",
-    moses=False,
-)
+OPTIONS = PrepareOptions(source_lang="de", target_lang="en", vocab_size=60)
 TEXT = [line for pair in sentences(200) for line in pair]
 CHANGES = {
     "unigram": {},

@@ -28,14 +28,14 @@ def run(*arguments: Any) -> int:
 
 
 def environment() -> dict[str, str]:
-    """One thread a process, and this repository's packages."""
+    """One thread per process, and this repository's packages."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
 
 
 def command(
     *arguments: Any, launcher: tuple[Any, ...] = (sys.executable,), module: str = "vision_xmc.image"
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, or in those that ``launcher`` starts."""
+    """The command in its own process, or in the processes that ``launcher`` starts."""
     line = strings([*launcher, "-m", module, *arguments])
     return subprocess.run(
         line, env=environment(), cwd=REPOSITORY, text=True, capture_output=True, timeout=600, check=False
@@ -52,7 +52,7 @@ def kill_after(lines: int, log: Path, *arguments: Any, module: str = "vision_xmc
         give_up = time.monotonic() + 300
         while not log.exists() or log.read_bytes().count(b"\n") < lines:
             assert child.poll() is None, "the command ended before it could be killed"
-            assert time.monotonic() < give_up, "the command does not get on"
+            assert time.monotonic() < give_up, "the command makes no progress"
             time.sleep(0.02)
     finally:
         os.kill(child.pid, signal.SIGKILL)

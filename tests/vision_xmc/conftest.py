@@ -1,4 +1,4 @@
-"""No state of Accelerate is left over from another test."""
+"""Each test starts without the state of Accelerate that other tests have left."""
 
 from __future__ import annotations
 

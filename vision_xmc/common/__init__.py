@@ -1,1 +1,1 @@
-"""What every room may use: options, errors, locks and caches. It knows no other room."""
+"""What every room may use: options, errors, files, locks and caches. It imports no other room."""

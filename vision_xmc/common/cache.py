@@ -1,4 +1,4 @@
-"""Results of slow preparations, kept on disk and found again by what they were made from."""
+"""Results of slow preparations, kept on disk under a name that says what they were made from."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tempfile import TemporaryDirectory
 
 
 def digest(parts: Iterable[str | bytes]) -> str:
-    """A name for what is made from ``parts``; another split of the same bytes has another name."""
-    found = hashlib.sha256()
+    """A name for what is made from ``parts``. The same bytes in other parts have another name."""
+    hashed = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        found.update(len(data).to_bytes(8, "little"))
-        found.update(data)
-    return found.hexdigest()[:24]
+        hashed.update(len(data).to_bytes(8, "little"))
+        hashed.update(data)
+    return hashed.hexdigest()[:24]
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """``folder``, which ``make`` filled now or in an earlier run.
+    """Returns ``folder``, which ``make`` fills now or has filled in an earlier run.
 
-    ``make`` writes to a temporary folder beside it, which is then renamed: a folder that is there is whole.
-    Of several processes that make the same, one wins.
+    ``make`` writes to a temporary folder next to it, which is then renamed: a folder that exists is whole.
+    If several processes make the same folder, one of them wins.
     """
     if folder.is_dir():
         return folder

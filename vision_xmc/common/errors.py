@@ -14,7 +14,7 @@ class UsageError(Exception):
 
     Args:
         sentence: the message.
-        everywhere: every process meets this error, so one of them is enough to report it.
+        everywhere: every process meets this error, so that only the first one reports it.
     """
 
     def __init__(self, sentence: str, *, everywhere: bool = True) -> None:
@@ -30,7 +30,7 @@ def run_command(program: str, command: Callable[[], None]) -> int:
     except UsageError as error:
         return _fail(program, str(error), error.everywhere)
     except KeyboardInterrupt:
-        return _fail(program, "interrupted; the same command goes on from the last checkpoint", status=130)
+        return _fail(program, "interrupted; the same command resumes from the last checkpoint", status=130)
     except BrokenPipeError:
         # The reader has gone; without this Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,7 +41,7 @@ def run_command(program: str, command: Callable[[], None]) -> int:
     except RuntimeError as error:
         if not _peer_has_gone(error):
             raise
-        return _fail(program, "another process has failed; its message stands above")
+        return _fail(program, "another process has failed; see its message above")
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -55,6 +55,6 @@ def _fail(program: str, sentence: str, everywhere: bool = True, status: int = 1)
 
 
 def _peer_has_gone(error: RuntimeError) -> bool:
-    """Whether ``error`` is how a collective tells that its partner is no longer there."""
+    """Whether ``error`` is what a collective raises when another process has ended."""
     signs = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
     return torch.distributed.is_initialized() and any(sign in str(error) for sign in signs)

@@ -12,10 +12,11 @@ from vision_xmc.common.errors import UsageError
 
 
 def lock(folder: Path) -> TextIO:
-    """Keeps other processes out of ``folder``, which is made, while the returned file is open.
+    """Makes ``folder`` and keeps other processes out of it as long as the returned file is open.
 
-    When a launcher is killed, the processes that it started may live on. A run that is resumed beside them
-    would share its log and its checkpoints with them. The lock ends with its process, however that ends.
+    When a launcher is killed, the processes that it started may stay alive. If the run were resumed then, two
+    trainings would write to the same log and the same checkpoints. The lock ends with its process, whatever
+    the reason.
 
     Raises:
         UsageError: if another process has the lock.
@@ -23,7 +24,7 @@ def lock(folder: Path) -> TextIO:
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / ".lock").open("a+", encoding="utf-8")
     try:
-        # Unlike flock's, these locks are not handed down to loading workers, which may outlive a training.
+        # Unlike a lock by flock, this one is not inherited by loading workers, which may outlive a training.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN):
@@ -32,7 +33,7 @@ def lock(folder: Path) -> TextIO:
                 f"another training is writing to {folder} (process {file.read().strip()}); end it, or give "
                 "another --output"
             ) from None
-        # Some network file systems have no locks; then nobody is kept out.
+        # Some network file systems have no locks. Then no process is kept out.
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()

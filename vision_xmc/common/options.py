@@ -1,4 +1,4 @@
-"""Command-line options from dataclasses: one field, one option, and back to JSON beside the checkpoint."""
+"""Command-line options from dataclasses: one field, one option, and back to JSON for the checkpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def option(
         help: its description.
         aliases: further names for it.
         metavar: what stands for its value in the help.
-        choices: its possible values, where the type does not say.
+        choices: its possible values, if the type does not name them.
         may_change: a run may be resumed with another value.
     """
     shown = {"help": help, "metavar": metavar, "choices": choices}
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (--help lists all options)\n")
 
     def convert_arg_line_to_args(self, line: str) -> list[str]:
-        """Files of options, where ``fromfile_prefix_chars`` allows them, have comments and many on a line."""
+        """Allows comments, and several options per line, in files (see ``fromfile_prefix_chars``)."""
         try:
             return shlex.split(line, comments=True)
         except ValueError as error:
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
 
 
 def build(cls: type[Options], given: dict[str, Any]) -> Options:
-    """An instance of the dataclass ``cls`` with the values in ``given`` that it knows, else defaults."""
+    """An instance of the dataclass ``cls``: the values in ``given`` that are its fields, else defaults."""
     known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     return cls(**{name: value for name, value in given.items() if name in known})
 
@@ -97,7 +97,7 @@ def from_plain(cls: type[Options], values: dict[str, Any]) -> Options:
 
 
 def fixed_names(*classes: type) -> list[str]:
-    """Names of the options that a resumed run must share with the run that it goes on with."""
+    """Names of the options that must have the same values when a run is resumed."""
     return [
         field.name
         for cls in classes

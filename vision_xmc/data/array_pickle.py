@@ -1,4 +1,4 @@
-"""Pickles of arrays and plain types, read without running what a pickle may hold."""
+"""Reads pickles of arrays and plain types without running any code in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import pickle
 from typing import Any
 
-#: What numpy arrays are pickled with, by old and new versions; nothing else may be called.
+#: What old and new versions of numpy use in pickles of arrays. Nothing else may be called.
 _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -28,10 +28,10 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def load_arrays(content: bytes) -> Any:
-    """What a pickle holds, made by any version of Python; strings of Python 2 come as bytes.
+    """The content of a pickle from any version of Python; strings of Python 2 become bytes.
 
     Raises:
-        ValueError: if it is cut short, is no pickle, or asks for more than numpy arrays and plain types.
+        ValueError: if it is cut short, is no pickle, or needs more than numpy arrays and plain types.
     """
     try:
         return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()

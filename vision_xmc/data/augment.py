@@ -1,4 +1,7 @@
-"""Random crops and flips of training images, resizing of others: ``(height, width, channels)`` uint8."""
+"""Random crops and flips of training images, and resizing of others.
+
+Images are ``(height, width, channels)`` uint8.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class PadCropFlip:
-    """Pads with black, crops at random back to the old size, flips every second image: CIFAR's standard.
+    """Pads with black, crops at random to the old size, and flips every second image: the standard for CIFAR.
 
     Args:
         padding: pixels on each side.
@@ -35,7 +38,7 @@ class PadCropFlip:
 
 @dataclass(frozen=True)
 class RandomResizedCropFlip:
-    """A random part of the image, scaled to ``size × size``, and a flip: ImageNet's standard.
+    """A random part of the image, scaled to ``size × size``, and a flip: the standard for ImageNet.
 
     The part has 8% to 100% of the area and an aspect ratio from 3/4 to 4/3 (Szegedy et al., 2015).
     """
@@ -51,7 +54,7 @@ class RandomResizedCropFlip:
             if w <= width and h <= height:
                 break
         else:
-            # Very long images have no such part; then the middle, as near to it as it gets.
+            # Very long images have no such part. Then take the largest part of that ratio in the middle.
             w, h = min(width, height * 4 / 3), min(height, width * 4 / 3)
         left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
         return _flipped(_resized(image, (self.size, self.size), (left, top, left + w, top + h)), rng)
@@ -59,7 +62,7 @@ class RandomResizedCropFlip:
 
 @dataclass(frozen=True)
 class ResizeCenterCrop:
-    """The shorter side scaled to ``size / 0.875``, then the middle ``size × size``: ImageNet's evaluation."""
+    """The shorter side scaled to ``size / 0.875``, then the middle ``size × size``, as usual on ImageNet."""
 
     size: int
 
@@ -72,7 +75,7 @@ class ResizeCenterCrop:
 
 @dataclass(frozen=True)
 class ResizeTo:
-    """The whole image scaled to ``height × width``, as it is where it has that size."""
+    """The whole image scaled to ``height × width``; unchanged if it has that size."""
 
     height: int
     width: int

@@ -16,11 +16,11 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", 
 
 
 class FolderImages(ImageSet):
-    """The images below one folder, a sub-folder for each class, read when they are asked for.
+    """The images below one folder, which has a sub-folder for each class. Files are read when needed.
 
     Args:
         folder: such as ``…/train``. Classes are its sub-folders, sorted by name; images may lie deeper.
-        class_names: those of the training set, for a validation or test set; ``None`` to find them here.
+        class_names: those of the training set, for a validation or test set; ``None`` for the sub-folders.
 
     Raises:
         UsageError: if the folder is missing or has no classes, if a class has no image (in a training set),
@@ -30,14 +30,14 @@ class FolderImages(ImageSet):
     def __init__(self, folder: Path, class_names: Sequence[str] | None = None) -> None:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder; --data-path must hold train/CLASS/… and val/CLASS/…")
-        found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
-        if not found:
+        folders = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+        if not folders:
             raise UsageError(f"{folder} has no sub-folders; images must lie in one folder for each class")
-        self.class_names = list(found if class_names is None else class_names)
+        self.class_names = list(folders if class_names is None else class_names)
         label_of = {name: label for label, name in enumerate(self.class_names)}
         self.paths: list[Path] = []
         labels: list[int] = []
-        for name in found:
+        for name in folders:
             if name not in label_of:
                 raise UsageError(f"{folder / name}: there is no class {name!r} in the training folder")
             images = sorted(images_below(folder / name))
@@ -72,8 +72,8 @@ class FolderImages(ImageSet):
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Image files in a folder and the folders in it, in any order; links are followed, but not in circles."""
-    found: list[Path] = []
+    """Image files in a folder and below it, in any order. Links are followed, but not in circles."""
+    paths: list[Path] = []
     seen: set[str] = set()
     for parent, below, names in os.walk(folder, followlinks=True):
         # A link may lead back to a folder above it.
@@ -83,8 +83,8 @@ def images_below(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         images = (name for name in names if name.lower().endswith(EXTENSIONS) and not name.startswith("."))
-        found += [Path(parent) / name for name in images]
-    return found
+        paths += [Path(parent) / name for name in images]
+    return paths
 
 
 def _why_broken(path: Path) -> str | None:

@@ -38,7 +38,7 @@ class ImageSet(ABC):
 
 
 class ArrayImages(ImageSet):
-    """Images that are in memory: ``(N, height, width, channels)`` uint8 and their labels ``(N,)``."""
+    """Images in memory: ``(N, height, width, channels)`` uint8 and their labels ``(N,)``."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
         self._images, self.labels, self.class_names = images, labels, class_names
@@ -59,7 +59,7 @@ class SomeImages(ImageSet):
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Splits off a random ``share`` of the images, at least one: the rest, and what was held out."""
+    """Holds out a random ``share`` of the images, at least one; returns the rest and the held-out ones."""
     mixed = np.random.default_rng((seed, len(images))).permutation(len(images))
     count = max(1, round(share * len(images)))
     return SomeImages(images, np.sort(mixed[count:])), SomeImages(images, np.sort(mixed[:count]))
@@ -77,14 +77,14 @@ def decode_rgb(source: Path | BinaryIO, name: str) -> np.ndarray:
 
     Args:
         source: a file, or an open one.
-        name: what messages call it.
+        name: its name in messages.
 
     Raises:
-        UsageError: if it is no image, is broken or cut short, or is larger than Pillow takes for sane.
+        UsageError: if it is no image, is broken or cut short, or is so large that Pillow refuses it.
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of large images, which are read all the same.
+            # Pillow warns of odd metadata and of large images, but reads them nevertheless.
             warnings.simplefilter("ignore")
             with Image.open(source) as file:
                 picture = ImageOps.exif_transpose(file)

@@ -1,4 +1,4 @@
-"""Image sets as the data sets that the training loop reads."""
+"""Image sets in the form that the training loop reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Item = tuple[Tensor, int]
 
 
 class TrainingView(Dataset[Item]):
-    """Augmented images and labels by ``(epoch, index)``; what is random depends on these and the seed alone.
+    """Augmented images and labels by ``(epoch, index)``. They and the seed determine the augmentation.
 
     Items are ``(channels, height, width)`` uint8 tensors and ints.
     """

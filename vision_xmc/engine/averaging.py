@@ -1,4 +1,4 @@
-"""Averages of the weights over the training: EMA and SWA."""
+"""Averages of the weights during a training: EMA and SWA."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class WeightAverage:
     """A running average of a model's floating-point parameters and buffers, in float32 (or float64).
 
     ``ema``: after each update ``average += (1 - d) * (weights - average)`` with ``d`` the smaller of
-    ``decay`` and ``(1 + n) / (10 + n)`` after ``n`` updates, so that the random weights of the start are soon
-    forgotten. ``swa``: the plain mean of the weights at each call (Izmailov et al., 2018). Batch-norm
-    statistics are averaged along with the weights. Integer buffers are no quantities and are left alone.
+    ``decay`` and ``(1 + n) / (10 + n)`` after ``n`` updates, so that the random initial weights are
+    soon forgotten. ``swa``: the plain mean of the weights at each call (Izmailov et al., 2018). Batch-norm
+    statistics are averaged along with the weights. Integer buffers are not averaged.
 
     Args:
-        model: whose weights are followed; modules must not be replaced afterwards.
+        model: whose weights are averaged; its modules must not be replaced afterwards.
         kind: ``"ema"`` or ``"swa"``.
         decay: of ``ema``, in ``(0, 1)``.
     """
@@ -33,7 +33,7 @@ class WeightAverage:
             for name, tensor in model.state_dict(keep_vars=True).items()
             if tensor.is_floating_point()
         }
-        # In half precision small changes would be rounded away.
+        # In half precision, small changes would be lost to rounding.
         self.values = {
             name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
             for name, tensor in self._live.items()
@@ -41,7 +41,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Takes in the weights as they are now."""
+        """Adds the current weights to the average."""
         if self.kind == "ema":
             share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         else:
@@ -52,7 +52,10 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the model has the averaged weights; afterwards its own again. Nothing before an update."""
+        """The model has the averaged weights inside the block, and its own again after it.
+
+        Before the first update, nothing changes.
+        """
         if not self.count:
             yield
             return
@@ -73,7 +76,7 @@ class WeightAverage:
         return {"count": self.count, "values": self.values}
 
     def load_state_dict(self, state: dict) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Restores what :meth:`state_dict` returned."""
         self.count = state["count"]
         for name, tensor in self.values.items():
             tensor.copy_(state["values"][name])

@@ -1,7 +1,7 @@
 """Which examples an update sees, and which of them each process and each micro-batch takes.
 
-The batch of an update is the same whatever the number of processes and micro-batches: they only cut it into
-pieces, as even as can be. Nothing is padded or repeated.
+The batch of an update does not depend on the number of processes and micro-batches. They only cut it into
+pieces, as evenly as possible. Nothing is padded or repeated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vision_xmc.engine.task import Examples
 
 Key = tuple[int, int]
 
-#: Batches among whose examples those of like length are brought together.
+#: Examples of similar length are brought together within this many batches.
 WINDOW = 64
 
 
@@ -28,12 +28,12 @@ class BatchPlan:
 
     Args:
         examples: size of the training set.
-        batch_size: examples an update, over all processes and micro-batches.
+        batch_size: examples per update, over all processes and micro-batches.
         processes: number of processes ``W``.
         rank: this process, ``0 … W - 1``.
-        micro_batches: ``A``, forward passes an update and process.
-        seed: of the order of the examples, which is new in each epoch.
-        drop_last: leaves out the last, smaller batch of an epoch.
+        micro_batches: ``A``, forward passes per update and process.
+        seed: of the order of the examples, which differs between epochs.
+        drop_last: leave out the last, smaller batch of an epoch.
         lengths: of the examples, see :meth:`order`; ``None`` for batches at random.
 
     Piece ``m·W + rank`` of the ``W·A`` pieces of a batch is micro-batch ``m`` of process ``rank``: one
@@ -67,7 +67,7 @@ class BatchPlan:
         return self.size(last if last < end else first)
 
     def piece(self, update: int, micro: int) -> tuple[int, int]:
-        """Where this process's micro-batch starts in the batch of ``update``, and where it ends."""
+        """Where this process's micro-batch starts and ends in the batch of ``update``."""
         pieces = self.processes * self.micro_batches
         number = micro * self.processes + self.rank
         share, larger = divmod(self.size(update), pieces)
@@ -77,8 +77,8 @@ class BatchPlan:
     def order(self, epoch: int) -> np.ndarray:
         """The examples in the order of that epoch: a permutation of ``0 … examples - 1``.
 
-        With ``lengths``, examples are sorted by length among those of :data:`WINDOW` batches, which then come
-        in random order again: little is padded, and yet an example meets others in each epoch.
+        With ``lengths``, examples are sorted by length within every :data:`WINDOW` batches; then the batches
+        are shuffled again. So there is little padding, and an example still meets others in each epoch.
         """
         random = np.random.default_rng((self.seed, epoch))
         order = random.permutation(self.examples)
@@ -96,8 +96,8 @@ class BatchPlan:
 class MicroBatches(Sampler[list[Key]]):
     """Keys ``(epoch, index)`` of this process's micro-batches, from update ``first`` up to ``end``.
 
-    A batch smaller than the number of pieces leaves some processes without an example. They get its first one
-    as a stand-in, for every process must take part in the gradient exchange; the loop gives it no weight.
+    If a batch has fewer examples than pieces, some processes have none. They get the first example as a
+    stand-in, because every process must take part in the gradient exchange. The loop gives it no weight.
     """
 
     def __init__(self, plan: BatchPlan, first: int, end: int) -> None:
@@ -122,8 +122,8 @@ class MicroBatches(Sampler[list[Key]]):
 
 def evaluation_batches(examples: int, batch_size: int, processes: int, rank: int) -> list[list[int]]:
     """This process's part of a data set, in batches: every ``processes``-th example, each exactly once."""
-    own = list(range(rank, examples, processes))
-    return [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
+    indices = list(range(rank, examples, processes))
+    return [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
 
 
 def make_loader(
@@ -134,7 +134,7 @@ def make_loader(
     workers: int,
     pin_memory: bool = False,
 ) -> DataLoader[Any]:
-    """A loader of those batches; see :func:`checked` for what comes out of it."""
+    """A loader of those batches. Pass each batch that it yields to :func:`checked`."""
     return DataLoader(
         _Guarded(data),
         batch_sampler=batches,
@@ -145,11 +145,11 @@ def make_loader(
 
 
 def checked(batch: Any) -> Any:
-    """The batch, unless an item of it could not be read.
+    """Returns the batch, unless one of its items could not be read.
 
     Raises:
-        UsageError: with the sentence of the data set, which a worker process could not raise in the main one
-            without a traceback.
+        UsageError: with the sentence of the data set. A loading worker cannot raise it in the training
+            process without a traceback.
     """
     if isinstance(batch, _Unreadable):
         raise UsageError(batch.sentence, everywhere=False)

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running code that they might hold."""
+"""Checkpoints: they are written whole or not at all, and read without running any code in them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def save(path: Path, content: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Reads what :func:`save` wrote, tensors on the CPU.
 
-    They are mapped, not copied: processes that need some rows of a large matrix read no others.
+    They are memory-mapped: a process that needs some rows of a large matrix reads only these.
 
     Raises:
-        UsageError: if there is no such file, it is no checkpoint of this package, or it holds more than
-            tensors and plain types.
+        UsageError: if there is no such file, if it is no checkpoint of this package, or if it holds anything
+            but tensors and plain types.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a checkpoint in it, such as {path / BEST}")
@@ -51,7 +51,7 @@ def load_weights(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     """Puts a checkpoint's weights into ``model``: the averaged ones where there are any.
 
     Raises:
-        UsageError: if they are those of another model.
+        UsageError: if they belong to another model.
     """
     weights = dict(content["model"])
     average = content.get("average")
@@ -61,7 +61,7 @@ def load_weights(model: nn.Module, content: dict[str, Any], path: Path) -> None:
 
 
 def load_state(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """``model.load_state_dict`` with one sentence for what does not fit."""
+    """``model.load_state_dict``, with one sentence if something does not fit."""
     try:
         model.load_state_dict(weights)
     except (RuntimeError, ValueError) as error:
@@ -78,7 +78,7 @@ def named_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) ->
 def load_named_optimizer_state(
     optimizer: torch.optim.Optimizer, model: nn.Module, stored: dict[str, Any]
 ) -> None:
-    """Takes over what :func:`named_optimizer_state` gave; parameters that it does not name start anew."""
+    """Restores what :func:`named_optimizer_state` returned. Other parameters start without a state."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     state = optimizer.state_dict()
     ordered = [parameter for group in optimizer.param_groups for parameter in group["params"]]

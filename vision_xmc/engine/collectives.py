@@ -1,6 +1,6 @@
-"""Exchanges between the processes of a training, with exact gradients; nothing happens in a single one.
+"""Exchanges between the processes of a training, with exact gradients. A single process exchanges nothing.
 
-Rows of a batch are called examples here. Processes may hold different numbers of them.
+Rows of a batch are called examples here. Processes may hold different numbers of examples.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def world() -> tuple[int, int]:
-    """The number of processes, and which of them this is."""
+    """The number of processes, and the rank of this one."""
     return (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
 
 
@@ -33,12 +33,12 @@ def max_(values: Tensor) -> Tensor:
 
 
 def shared_seed(device: torch.device) -> int:
-    """A random number that is the same everywhere: the next one of the first process's torch generator.
+    """A random number that is equal on all processes: the next one of the first process's torch generator.
 
     Every process draws one, so that their generators stay in step; the loop seeds them for each update.
 
     Args:
-        device: of the training, for backends that only know GPUs.
+        device: of the training; some backends exchange tensors on GPUs only.
     """
     seed = torch.randint(2**62, ())
     if world()[0] > 1:
@@ -74,9 +74,9 @@ def gather_objects(own: Any) -> list[Any]:
     processes = world()[0]
     if processes == 1:
         return [own]
-    found: list[Any] = [None] * processes
-    dist.all_gather_object(found, own)
-    return found
+    objects: list[Any] = [None] * processes
+    dist.all_gather_object(objects, own)
+    return objects
 
 
 class _GatherExamples(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""The processes of one training: starting, random numbers, sums over all of them."""
+"""The processes of one training: how they start, their random numbers, and sums over all of them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def start(options: LoopOptions) -> Accelerator:
     """Joins the other processes of ``torchrun`` or ``accelerate launch``, if any, and seeds everything.
 
     Raises:
-        UsageError: for a precision that the device does not have, or without TensorBoard.
+        UsageError: if the device lacks the precision, or TensorBoard is missing.
     """
-    # Without a GPU, Accelerate looks at torchrun's variables only if it is told to use the CPU.
+    # Without a GPU, Accelerate reads torchrun's variables only if it is told to use the CPU.
     cpu = options.device == "cpu" or not torch.cuda.is_available()
     if cpu and options.precision == "fp16":
         raise UsageError("--precision fp16 needs a GPU; use bf16 or no")
     if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError("--tensorboard needs the package tensorboard: pip install tensorboard")
     if options.deterministic:
-        # Read by cuBLAS when it starts; without it some matrix products are not repeatable.
+        # cuBLAS reads this when it starts. Without it, some matrix products are not repeatable.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
@@ -49,7 +49,7 @@ def start(options: LoopOptions) -> Accelerator:
 
 
 def finish(accelerator: Accelerator) -> None:
-    """Closes the trackers and forgets the process group, so that another training may start."""
+    """Closes the trackers and resets Accelerate's state, so that another training can start."""
     accelerator.end_training()
     AcceleratorState._reset_state(reset_partial_state=True)
 
@@ -57,15 +57,15 @@ def finish(accelerator: Accelerator) -> None:
 def seed_update(seed: int, update: int, rank: int) -> None:
     """Seeds torch for one update of one process.
 
-    So dropout, mixup and the draws of sampling heads are functions of the seed, the update and the process,
-    and a resumed run goes on with the same ones without any state to restore.
+    So dropout, mixup and the draws of sampling heads are functions of the seed, the update and the process. A
+    resumed run repeats them without any state to restore.
     """
     state = np.random.SeedSequence((seed, update, rank)).generate_state(2, np.uint32)
     torch.manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
 def sum_over_processes(accelerator: Accelerator, local: Mapping[str, float]) -> dict[str, float]:
-    """Sums by name, equal on every process; a process may lack names that another has."""
+    """Sums by name, equal on every process; a process may lack names that others have."""
     parts: list[Any] = [dict(local)]
     if accelerator.num_processes > 1:
         parts = gather_object(parts)
@@ -74,7 +74,7 @@ def sum_over_processes(accelerator: Accelerator, local: Mapping[str, float]) -> 
 
 
 def share_buffers(accelerator: Accelerator, model: nn.Module) -> None:
-    """Gives every process the first one's floating-point buffers; batch-norm statistics differ."""
+    """Copies the first process's floating-point buffers to all; batch-norm statistics differ between them."""
     if accelerator.num_processes > 1:
         for buffer in model.buffers():
             if buffer.is_floating_point():

@@ -1,4 +1,4 @@
-"""Metrics of a model over a data set, each example counted once, whatever the number of processes."""
+"""Metrics of a model over a data set, in which each example counts once, on any number of processes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from vision_xmc.engine.task import Examples, Task
 def evaluate(
     task: Task, data: Examples, accelerator: Accelerator, *, batch_size: int, workers: int = 0
 ) -> dict[str, float]:
-    """``task.summarise`` of the sums over ``data``, equal on every process. All processes call it together.
+    """``task.summarise`` of the sums over ``data``, equal on every process.
+
+    All processes must call this together.
 
     Args:
         task: its model is put in evaluation mode and back in training mode.
         data: indexed by ``0 … len(data) - 1``.
         accelerator: of this process.
-        batch_size: examples a batch and process.
+        batch_size: examples per batch and process.
         workers: loading processes.
     """
     examples = len(data)
@@ -34,8 +36,8 @@ def evaluate(
         for batch in make_loader(data, keys, task.collate, workers=workers, pin_memory=pinned):
             batch = send_to_device(checked(batch), accelerator.device, non_blocking=True)
             with accelerator.autocast():
-                found = task.metrics(batch)
-            for name, value in found.items():
+                batch_sums = task.metrics(batch)
+            for name, value in batch_sums.items():
                 sums[name] = sums[name] + value.double() if name in sums else value.double()
     task.model.train()
     local = {name: float(value) for name, value in sums.items()}

@@ -1,13 +1,13 @@
 """The training loop that all trainers share.
 
-``Loop(task, options, accelerator).fit()`` trains, evaluates, keeps the best and the last checkpoint and
-resumes from the last one. What it knows of a problem is :class:`vision_xmc.engine.task.Task`.
+``Loop(task, options, accelerator).fit()`` trains, evaluates, keeps the best and the last checkpoint, and
+resumes from the last one. A :class:`vision_xmc.engine.task.Task` tells it all about the problem.
 
-A run can be repeated and resumed exactly, also in the middle of an epoch, because nothing depends on hidden
+A run can be repeated and resumed exactly, even in the middle of an epoch, because nothing depends on hidden
 state: the batch of an update, its learning rate and its random numbers are functions of the seed and the
 update (:mod:`~vision_xmc.engine.batches`, :mod:`~vision_xmc.engine.optim`,
 :func:`~vision_xmc.engine.distributed.seed_update`). A checkpoint holds the weights, the
-optimizer, the average and how far the run has come.
+optimizer, the average and the progress of the run.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Loop:
         fixed: names among them that a resumed run must share.
 
     Raises:
-        UsageError: if the run in ``options.output`` cannot be resumed with these options, or is going on.
+        UsageError: if the run in ``options.output`` cannot be resumed with these options, or is still
+            training.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Loop:
     # Training.
 
     def fit(self) -> dict[str, Any]:
-        """Trains to the end, from wherever the run is; returns what it writes to ``result.json``."""
+        """Trains from the current update to the end; returns what it writes to ``result.json``."""
         progress = self.state.progress
         first = progress.update
         if first and (progress.stopped or first >= self.total):
@@ -139,9 +140,9 @@ class Loop:
             weight = int(end > start)
             exchanges = micro == options.accumulate - 1
             with nullcontext() if exchanges else accelerator.no_sync(self.module):
-                # Accelerate runs a prepared module's forward under autocast.
+                # Accelerate runs the forward pass of a prepared module under autocast.
                 sums = self.module(batch)
-                # DDP takes the mean over processes of what should be summed over all examples.
+                # DDP averages over the processes, but the gradients should be summed over all examples.
                 accelerator.backward(sums["loss"] * (weight * accelerator.num_processes / examples))
             means.add(sums, weight)
         means.count(examples)
@@ -198,7 +199,7 @@ class Loop:
         split, data = ("valid", task.valid_data) if task.valid_data is not None else ("test", task.test_data)
         if data is None:
             return
-        # Weights that went astray are not to become the best ones.
+        # Weights that have diverged must not become the best ones.
         self._means()
         with average.applied() if average is not None else nullcontext():
             metrics = self._evaluate(data)
@@ -274,13 +275,13 @@ def _better(value: float, best: float | None, higher_is_better: bool) -> bool:
 
 
 class LossModule(nn.Module):
-    """What DDP wraps: its ``forward`` is the task's loss, so that tasks need not know of DDP."""
+    """What DDP wraps. Its ``forward`` is the task's loss, so that tasks need not know about DDP."""
 
     def __init__(self, task: Task, shards: Shards) -> None:
         super().__init__()
         self.model = task.model
         self._loss = task.loss
-        # Label codes never change and can be long: no need to send them round before each update.
+        # Label codes never change and can be long, so that DDP should not send them before each update.
         codes = [name for name, module in self.named_modules() if isinstance(module, LabelCodec)]
         ignored = [
             f"{name}.{buffer}" for name in codes for buffer, _ in self.get_submodule(name).named_buffers()

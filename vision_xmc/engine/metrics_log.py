@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one JSON object a line. Nothing of the clock: equal runs write equal files."""
+"""``metrics.jsonl``: one JSON object per line. It holds no times, so that equal runs write equal files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class MetricsLog:
 
     Args:
         path: the file.
-        position: where to go on, in bytes: what :attr:`position` was when the checkpoint was written that is
-            resumed from. What stands after it comes from updates that will be made again, and is cut off.
+        position: length of the part to keep, in bytes: the :attr:`position` when the checkpoint that the run
+            is resumed from was written. Later records are cut off, because their updates will be repeated.
     """
 
     def __init__(self, path: Path, position: int = 0) -> None:
@@ -31,7 +31,7 @@ class MetricsLog:
         return self.path.stat().st_size
 
     def write(self, record: Record) -> None:
-        """Adds a record; floats are kept to 7 significant digits, values that are not finite become null."""
+        """Adds a record; floats keep 7 significant digits, infinite and undefined ones become null."""
         line = json.dumps({name: _rounded(value) for name, value in record.items()}, ensure_ascii=False)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -45,7 +45,7 @@ def read(path: Path) -> list[Record]:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError:
-                # A run that was killed may leave half a line.
+                # A killed run may leave half a line.
                 continue
     return records
 

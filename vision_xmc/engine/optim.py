@@ -18,7 +18,7 @@ def new_optimizer(task: Task, options: LoopOptions) -> torch.optim.Optimizer:
     """The optimizer of the task's parameters.
 
     Raises:
-        UsageError: where the model's gradients are sparse and the optimizer has momentum for dense ones.
+        UsageError: if the model's gradients are sparse and the options of SGD suit dense ones only.
     """
     groups = task.parameter_groups(options.weight_decay)
     has_sparse = any(getattr(module, "sparse", False) is True for module in task.model.modules())
@@ -29,14 +29,14 @@ def new_optimizer(task: Task, options: LoopOptions) -> torch.optim.Optimizer:
         return cls(groups, lr=options.lr, betas=(first, second))
     if has_sparse and (options.weight_decay or options.nesterov):
         raise UsageError(
-            "--optimizer sgd knows no weight decay and no Nesterov momentum for sparse gradients; give "
+            "--optimizer sgd has neither weight decay nor Nesterov momentum for sparse gradients; give "
             "--weight-decay 0, or --optimizer adamw"
         )
     return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=options.nesterov)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Gives every parameter group its learning rate: ``rate`` times its own ``"lr_scale"``, if it has one."""
+    """Sets the learning rate of each parameter group: ``rate`` times its ``"lr_scale"``, if it has one."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
 
@@ -78,9 +78,9 @@ def learning_rate(
             ``step`` (times ``decay`` at each milestone); ``t`` runs from 0 at the end of the warm-up to 1
             after the last update.
         warmup: number of updates over which the rate rises linearly to ``peak``.
-        floor: what the first three decays end at.
+        floor: the rate at which ``cosine``, ``linear`` and ``poly`` end.
         power: of ``poly``.
-        milestones: of ``step``, shares of the whole training, increasing.
+        milestones: of ``step``; increasing shares of the whole training.
         decay: of ``step``.
 
     Raises:

@@ -14,16 +14,17 @@ class LoopOptions:
     """Training."""
 
     # fmt: off
-    output: Path = option(Path("runs/run"), "folder of checkpoints, metrics and plots; a run that is found "
+    output: Path = option(Path("runs/run"), "folder of checkpoints, metrics and plots; a run that is already "
         "there is resumed", aliases=["--save-path"], metavar="DIR", may_change=True)
-    restart: bool = option(False, "begin anew, even if there is a run in --output", may_change=True)
+    restart: bool = option(False, "start from the beginning, even if there is a run in --output",
+        may_change=True)
     epochs: int = option(200, "passes over the training set", metavar="N", may_change=True)
-    max_steps: int | None = option(None, "updates after which to stop, if that is before the last epoch",
+    max_steps: int | None = option(None, "stop after N updates, if that is before the last epoch",
         metavar="N", may_change=True)
-    batch_size: int = option(256, "examples an update, over all processes and micro-batches", aliases=["-b"],
+    batch_size: int = option(256, "examples per update, over all processes and micro-batches", aliases=["-b"],
         metavar="N")
-    accumulate: int = option(1, "micro-batches that a process cuts its part of a batch into, to save memory",
-        metavar="N", may_change=True)
+    accumulate: int = option(1, "number of micro-batches into which a process cuts its part of a batch, to "
+        "save memory", metavar="N", may_change=True)
     drop_last: bool = option(False, "leave out the last, smaller batch of an epoch")
     optimizer: Literal["sgd", "adamw"] = option("sgd", "optimizer")
     lr: float = option(0.1, "peak learning rate", aliases=["--learning-rate"], metavar="X")
@@ -34,35 +35,36 @@ class LoopOptions:
     schedule: Literal["cosine", "linear", "poly", "step", "constant"] = option("cosine",
         "how the learning rate falls")
     warmup_epochs: float = option(0.0, "epochs over which the learning rate rises to its peak", metavar="X")
-    min_lr: float = option(0.0, "what cosine, linear and poly end at", aliases=["--eta-min"], metavar="X")
+    min_lr: float = option(0.0, "learning rate at which cosine, linear and poly end",
+        aliases=["--eta-min"], metavar="X")
     poly_power: float = option(2.0, "exponent of poly", metavar="X")
-    milestones: tuple[float, ...] = option((0.3, 0.6, 0.9), "where step lowers the learning rate, as shares "
-        "of the training", metavar="X")
+    milestones: tuple[float, ...] = option((0.3, 0.6, 0.9), "shares of the training at which step lowers the "
+        "learning rate", metavar="X")
     step_decay: float = option(0.1, "factor of step", metavar="X")
     clip_norm: float | None = option(None, "largest norm of the gradient of an update", metavar="X")
     precision: Literal["no", "bf16", "fp16"] = option("no", "automatic mixed precision")
     average: Literal["none", "ema", "swa"] = option("none", "average of the weights to evaluate and keep")
     ema_decay: float = option(0.9999, "of ema", metavar="X")
-    swa_start: float = option(0.75, "share of the training after which swa averages the ends of epochs",
-        metavar="X")
-    swa_steps: int | None = option(None, "average every N updates instead", metavar="N")
+    swa_start: float = option(0.75, "share of the training after which swa averages the weights at the "
+        "end of each epoch", metavar="X")
+    swa_steps: int | None = option(None, "swa: average every N updates instead of every epoch", metavar="N")
     eval_epochs: int = option(1, "evaluate every N epochs", metavar="N", may_change=True)
-    eval_steps: int | None = option(None, "evaluate also every N updates", metavar="N", may_change=True)
-    eval_batch_size: int | None = option(None, "examples a batch and process in evaluation (default: as "
+    eval_steps: int | None = option(None, "also evaluate every N updates", metavar="N", may_change=True)
+    eval_batch_size: int | None = option(None, "examples per batch and process in evaluation (default: as "
         "--batch-size)", metavar="N", may_change=True)
     patience: int | None = option(None, "stop after N evaluations without a new best", metavar="N",
         may_change=True)
-    save_steps: int | None = option(None, "write last.pt every N updates too, not only after each epoch",
+    save_steps: int | None = option(None, "also write last.pt every N updates, not only after each epoch",
         metavar="N", may_change=True)
     log_steps: int = option(50, "write a training record every N updates and after each epoch", metavar="N",
         may_change=True)
     tensorboard: bool = option(False, "also write TensorBoard events", may_change=True)
     progress: bool = option(True, "progress bar, on a terminal", may_change=True)
     seed: int = option(1, "of the weights, the order of the data, augmentation and sampling", metavar="N")
-    deterministic: bool = option(True, "repeatable algorithms on a GPU, somewhat slower")
-    num_workers: int = option(0, "processes that load data, for each training process",
+    deterministic: bool = option(True, "use repeatable algorithms on a GPU, which are somewhat slower")
+    num_workers: int = option(0, "loading processes per training process",
         aliases=["--workers", "-j"], metavar="N", may_change=True)
-    device: Literal["auto", "cpu"] = option("auto", "cpu leaves a GPU alone", may_change=True)
+    device: Literal["auto", "cpu"] = option("auto", "cpu does not use a GPU", may_change=True)
     # fmt: on
 
     def __post_init__(self) -> None:

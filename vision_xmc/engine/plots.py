@@ -17,12 +17,13 @@ def plot_curves(records: Sequence[Record], panels: Panels, path: Path, title: st
 
     Args:
         records: training and evaluation records.
-        panels: besides the loss and the learning rate: title and names of evaluation metrics.
+        panels: pairs of a title and names of evaluation metrics. The loss and the learning rate have panels
+            already.
         path: the PNG file.
         title: above all panels.
 
     Returns:
-        ``None``, or a sentence that says why there is no plot.
+        ``None``, or the reason in one sentence if there is no plot.
     """
     try:
         figure = new_figure(4.2 * (len(panels) + 2), 3.4)
@@ -52,10 +53,10 @@ def plot_curves(records: Sequence[Record], panels: Panels, path: Path, title: st
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty matplotlib figure of that size in inches, for any machine: it asks for no display.
+    """An empty matplotlib figure of that size in inches. It needs no display.
 
     Raises:
-        ImportError: if matplotlib is not there.
+        ImportError: if matplotlib is not installed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

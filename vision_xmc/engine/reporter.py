@@ -1,4 +1,4 @@
-"""What a run writes and shows beside its checkpoints; all of it on the first process."""
+"""What a run writes and shows besides its checkpoints. Only the first process does."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Reporter:
     """Records of a run: ``metrics.jsonl``, TensorBoard, the console, ``result.json`` and ``curves.png``.
 
     Args:
-        folder: where files go; made by :meth:`open`.
-        accelerator: of this process; the first one writes.
-        updates_per_epoch: to tell epochs from updates.
+        folder: of the files; :meth:`open` makes it.
+        accelerator: of this process.
+        updates_per_epoch: to convert updates to epochs.
         progress: show a bar on a terminal.
         tensorboard: write events too.
     """
@@ -41,18 +41,18 @@ class Reporter:
         self._log: MetricsLog | None = None
 
     def open(self, described: Mapping[str, Any], update: int, log_position: int) -> None:
-        """Begins to write after what was written up to ``update``; ``described`` goes to ``options.json``."""
+        """Starts writing after the records up to ``update``, and writes ``described`` to ``options.json``."""
         if self._accelerator.is_main_process:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_json(self._folder / "options.json", described)
             self._log = MetricsLog(self._folder / "metrics.jsonl", log_position)
         if self._tensorboard:
-            # Events after the checkpoint come again.
+            # Events after the checkpoint will be written again.
             purge = {"purge_step": update + 1}
             self._accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": purge})
 
     def bar(self, total: int, first: int) -> AbstractContextManager[None]:
-        """A progress bar while inside."""
+        """Shows a progress bar inside the block."""
         return self._console.bar(total, first)
 
     def advance(self) -> None:
@@ -74,13 +74,13 @@ class Reporter:
         self._console.losses(means)
 
     def evaluation(self, update: int, split: str, metrics: Mapping[str, float], is_best: bool) -> None:
-        """Metrics in the course of the training."""
+        """Metrics during the training."""
         self._record("eval", update, {"split": split, **metrics})
         self._console.metrics(self._epoch(update), split, metrics, is_best)
 
-    def final(self, update: int, weights: str, found: Mapping[str, Mapping[str, float]]) -> None:
+    def final(self, update: int, weights: str, metrics_of: Mapping[str, Mapping[str, float]]) -> None:
         """Metrics of the ``"last"`` or the ``"best"`` weights at the end, by split."""
-        for split, metrics in found.items():
+        for split, metrics in metrics_of.items():
             self._record("final", update, {"weights": weights, "split": split, **metrics})
             self._console.metrics(self._epoch(update), f"{split}, {weights} weights", metrics)
 
@@ -109,8 +109,8 @@ class Console:
     """Prints on one process and is silent on the others.
 
     Args:
-        speaks: this process is the one.
-        progress: show a bar where standard error is a terminal.
+        speaks: whether this process prints.
+        progress: show a bar if standard error is a terminal.
     """
 
     def __init__(self, speaks: bool, progress: bool) -> None:
@@ -120,7 +120,7 @@ class Console:
 
     @contextmanager
     def bar(self, total: int, first: int) -> Iterator[None]:
-        """Shows the updates ``first … total`` while inside."""
+        """Shows the updates ``first … total`` inside the block."""
         with tqdm(
             total=total, initial=first, unit="update", disable=self._hides_bar, smoothing=0.05
         ) as self._bar:
@@ -133,7 +133,7 @@ class Console:
             self._bar.update()
 
     def losses(self, record: Mapping[str, float]) -> None:
-        """Shows training means beside the bar."""
+        """Shows training means next to the bar."""
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.4g}" for name, value in record.items()}, refresh=False)
 

@@ -1,4 +1,4 @@
-"""AdamW with one step size a row: for sparse gradients, and for matrices of labels."""
+"""AdamW with one step size per row: for sparse gradients, and for matrices of labels."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch.optim.optimizer import ParamsT
 
 
 class RowAdamW(torch.optim.AdamW):
-    r"""AdamW; for sparse gradients, of embeddings, and in groups with ``"row_wise"`` a row-wise variant.
+    r"""AdamW, with a row-wise variant for sparse gradients and for groups with ``"row_wise"``.
 
-    A matrix ``(R, m)`` whose gradient is sparse is changed in the rows that the gradient holds, and in no
-    others; one in a group with ``row_wise=True`` in all. For these, with ``g`` the row's gradient and ``t``
-    the number of updates that held the row,
+    If the gradient of a matrix ``(R, m)`` is sparse, only the rows in the gradient change; in a group with
+    ``row_wise=True`` all rows do. With ``g`` the gradient of a row and ``t`` the number of updates whose
+    gradients held the row, the update is
 
     ``v ← β₂ v + (1 - β₂) mean(g²)``,  ``w ← (1 - lr·decay) w - lr · g / (sqrt(v / (1 - β₂ᵗ)) + eps)``.
 
-    So the state is two numbers a row instead of two a weight, and an update costs what its rows cost. The
-    first moment is left out: it would move rows long after their last gradient. One step size a row is
-    row-wise Adagrad's (Gupta et al., 2014) with Adam's moving average.
+    The state is two numbers per row instead of two per weight, and the cost of an update depends only on the
+    number of rows in the gradient. There is no first moment, because it would move rows long after their last
+    gradient. One step size per row is row-wise Adagrad (Gupta et al., 2014) with Adam's moving average.
 
-    Row-wise steps suit the weights of rare labels: a label's gradient is tiny but for its few documents, and
-    where each weight has a step size of its own these tiny gradients become whole steps.
+    Row-wise steps suit the weights of rare labels. Most gradients of such a label are tiny, because few
+    documents have the label. With one step size per weight, these tiny gradients become full steps.
 
     Args:
         params, lr, betas, eps, weight_decay: see :class:`torch.optim.AdamW`.
@@ -42,20 +42,20 @@ class RowAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One update. Sparse gradients are gone after it, whatever ``zero_grad`` does."""
+        """One update. It removes the gradients that it has used row by row."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 gradient = parameter.grad
                 if gradient is not None and (gradient.is_sparse or group.get("row_wise")):
                     self._step_rows(parameter, gradient, group)
-                    # AdamW's own step leaves parameters without a gradient alone.
+                    # AdamW's own step skips parameters without a gradient.
                     parameter.grad = None
         return super().step(closure)
 
     def _step_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            # AdamW asks the state of every parameter for a step.
+            # AdamW expects "step" in the state of every parameter.
             state["step"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
             state["row_squares"] = parameter.new_zeros(len(parameter), dtype=torch.float32)
         if gradient.is_sparse:

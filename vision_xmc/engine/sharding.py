@@ -1,6 +1,6 @@
-"""Parameters that are spread over the processes: each holds some rows of a matrix that is too large for one.
+"""Parameters that are spread over the processes: each holds some rows of a matrix too large for one process.
 
-A checkpoint holds the whole matrix, so a run may go on with another number of processes.
+A checkpoint holds the whole matrix, so that a run can be resumed with another number of processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 def own_rows(rows: int, processes: int, rank: int) -> tuple[int, int]:
-    """Where the rows of process ``rank`` start among ``rows``, and where they end: as even as can be."""
+    """First row of process ``rank``, and the end of its rows. All ``rows`` are cut as evenly as possible."""
     share, larger = divmod(rows, processes)
     start = rank * share + min(rank, larger)
     return start, start + share + (rank < larger)
@@ -31,25 +31,25 @@ class Shards:
     """
 
     def __init__(self, rows: Mapping[str, int], accelerator: Accelerator) -> None:
-        # One process has whole matrices: then there is nothing to do.
+        # A single process has whole matrices, so that nothing is to be done.
         self.rows = dict(rows) if accelerator.num_processes > 1 else {}
         self._accelerator = accelerator
 
     def whole(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """``values`` by parameter name, sharded tensors (or dicts with such tensors) made whole, on the CPU.
 
-        On the first process, which writes checkpoints; the others keep their own rows, for all rows are too
-        many for one device and would not fit into a machine as often as it has processes. All processes must
-        call this together.
+        Only the first process, which writes checkpoints, gets whole tensors; the others keep their own rows.
+        All rows are too many for one device, and a machine cannot hold them once per process. All processes
+        must call this together.
         """
         return self._mapped(values, self._gather)
 
     def own(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The reverse: whole tensors cut to this process's rows."""
+        """The reverse of :meth:`whole`: cuts whole tensors to the rows of this process."""
         return self._mapped(values, self._cut)
 
     def rescale_gradients(self, model: nn.Module) -> None:
-        """Takes out the factor that the loop puts in for DDP, which leaves these parameters alone."""
+        """Removes the factor that the loop applies for DDP, because DDP does not touch these parameters."""
         for name, parameter in model.named_parameters():
             if name in self.rows and parameter.grad is not None:
                 parameter.grad /= self._accelerator.num_processes
@@ -69,18 +69,18 @@ class Shards:
         return norm
 
     def _mapped(self, values: Mapping[str, Any], change: Any) -> dict[str, Any]:
-        found = dict(values)
+        changed = dict(values)
         for name, rows in self.rows.items():
-            value = found.get(name)
+            value = changed.get(name)
             if isinstance(value, Tensor):
-                found[name] = change(value, rows)
+                changed[name] = change(value, rows)
             elif isinstance(value, Mapping):
-                # An optimizer keeps scalars, such as a step, beside tensors of the parameter's shape.
-                found[name] = {
+                # An optimizer keeps scalars, such as a step, next to tensors of the parameter's shape.
+                changed[name] = {
                     key: change(part, rows) if isinstance(part, Tensor) and part.dim() else part
                     for key, part in value.items()
                 }
-        return found
+        return changed
 
     def _gather(self, own: Tensor, rows: int) -> Tensor:
         processes = self._accelerator.num_processes
@@ -105,6 +105,6 @@ class Shards:
 
 
 def _norm(gradients: Iterable[Tensor]) -> Tensor:
-    # The values of a sparse gradient: the rest of it is 0.
+    # All other elements of a sparse gradient are 0.
     dense = [gradient.coalesce().values() if gradient.is_sparse else gradient for gradient in gradients]
     return torch.nn.utils.get_total_norm(dense)

@@ -1,4 +1,4 @@
-"""All that a run must remember, as the content of its checkpoints."""
+"""The state of a run, which its checkpoints hold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Progress:
 
 
 class RunningMeans:
-    """Adds up sums on the device, without waiting for it, until somebody asks."""
+    """Adds up sums on the device without waiting for it, until :meth:`collect` asks for means."""
 
     def __init__(self) -> None:
         self._local: dict[str, Tensor] = {}
@@ -39,7 +39,7 @@ class RunningMeans:
         self._examples = 0
 
     def add(self, sums: Mapping[str, Tensor], weight: int = 1) -> None:
-        """Adds this process's sums over a micro-batch; a ``weight`` of 0 leaves a stand-in out."""
+        """Adds this process's sums over a micro-batch; a ``weight`` of 0 leaves out a stand-in."""
         for name, value in sums.items():
             value = value.detach().double() * weight
             self._local[name] = self._local[name] + value if name in self._local else value
@@ -57,17 +57,17 @@ class RunningMeans:
         return {name: value / max(1, self._examples) for name, value in self._total.items()}
 
     def reset(self) -> None:
-        """Begins anew."""
+        """Sets all sums to 0."""
         self._local.clear()
         self._total.clear()
         self._examples = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint; call :meth:`collect` before."""
+        """For a checkpoint; call :meth:`collect` first."""
         return {"total": dict(self._total), "examples": self._examples}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what :meth:`state_dict` gave."""
+        """Restores what :meth:`state_dict` returned."""
         self.reset()
         self._total = dict(state["total"])
         self._examples = state["examples"]
@@ -75,7 +75,7 @@ class RunningMeans:
 
 @dataclass
 class RunState:
-    """What changes while a run goes on.
+    """What changes during a run.
 
     Attributes:
         model: without DDP around it.
@@ -110,26 +110,26 @@ class RunState:
         }
 
     def restore(self, content: Mapping[str, Any], path: Path) -> None:
-        """Takes over what :meth:`captured` gave and ``path`` holds.
+        """Restores what :meth:`captured` returned and ``path`` holds.
 
         Raises:
             UsageError: if the weights do not fit.
         """
         if "optimizer" not in content:
-            raise UsageError(f"{path} holds weights only; a training is resumed from {checkpoint.LAST}")
-        own = self.shards.own
-        checkpoint.load_state(self.model, own(content["model"]), path)
-        checkpoint.load_named_optimizer_state(self.optimizer, self.model, own(content["optimizer"]))
+            raise UsageError(f"{path} holds weights only; a training resumes from {checkpoint.LAST}")
+        cut = self.shards.own
+        checkpoint.load_state(self.model, cut(content["model"]), path)
+        checkpoint.load_named_optimizer_state(self.optimizer, self.model, cut(content["optimizer"]))
         if self.average is not None:
             stored = content["average"]
-            self.average.load_state_dict({"count": stored["count"], "values": own(stored["values"])})
+            self.average.load_state_dict({"count": stored["count"], "values": cut(stored["values"])})
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(content["scaler"])
         self.progress = Progress(**content["progress"])
         self.means.load_state_dict(content["means"])
 
     def evaluation_weights(self) -> dict[str, Any]:
-        """The weights that evaluation uses: averaged ones, where there is an average; of shards, own rows."""
+        """The weights for evaluation: averages where there are any. Of shards, the rows of this process."""
         weights = self.model.state_dict()
         if self.average is not None and self.average.count:
             weights |= {name: value.to(weights[name].dtype) for name, value in self.average.values.items()}

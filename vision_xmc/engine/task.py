@@ -23,19 +23,19 @@ class Task(ABC):
     """One training problem. The loop knows batches only as what ``collate`` makes and ``loss`` takes.
 
     Attributes:
-        model: what is trained and saved. The loop moves it to its device and wraps it for many processes;
-            :meth:`loss` and :meth:`metrics` use ``self.model`` itself all the same.
-        train_data: a map-style data set whose items are got by ``train_data[(epoch, index)]``. An item must
-            depend on nothing else, its random augmentation included: then a resumed run, another number of
-            processes and another number of workers all see the same data.
-        train_lengths: how long each training example is, where examples of like length should share a batch;
-            ``None`` for batches at random.
+        model: what is trained and saved. The loop moves it to its device and wraps it for several
+            processes; :meth:`loss` and :meth:`metrics` use ``self.model`` itself nevertheless.
+        train_data: a map-style data set with items ``train_data[(epoch, index)]``. An item, including its
+            random augmentation, must depend on nothing else. Then the data are the same in a resumed run,
+            and with any number of processes and workers.
+        train_lengths: lengths of the training examples, if examples of similar length should share a
+            batch; ``None`` for batches at random.
         valid_data: ``valid_data[index]``; chooses the best checkpoint. ``None`` for none.
-        test_data: ``test_data[index]``; looked at after the training, or followed along it where there is no
-            ``valid_data``, but never chosen by. ``None`` for none.
+        test_data: ``test_data[index]``; evaluated after the training, and during it if there is no
+            ``valid_data``. It never chooses a checkpoint. ``None`` for none.
         best_metric: name of the metric that chooses the best checkpoint.
-        higher_is_better: its direction.
-        curves: panels of the final plot, as title and names of metrics.
+        higher_is_better: whether higher values of that metric are better.
+        curves: panels of the final plot: pairs of a title and names of metrics.
     """
 
     model: nn.Module
@@ -71,24 +71,24 @@ class Task(ABC):
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Groups for the optimizer; here one, with weight decay on everything.
 
-        A group's ``"lr_scale"`` multiplies the learning rate; ``"row_wise"`` matrices have one step size
-        per row with AdamW (:class:`vision_xmc.engine.row_adamw.RowAdamW`). Parameters of modules
-        that say ``sparse`` may have sparse gradients.
+        A group's ``"lr_scale"`` multiplies the learning rate. With AdamW, matrices in groups with
+        ``"row_wise"`` have one step size per row (:class:`vision_xmc.engine.row_adamw.RowAdamW`). Parameters
+        of modules whose attribute ``sparse`` is true may have sparse gradients.
         """
         return [{"params": list(self.model.parameters()), "weight_decay": weight_decay}]
 
     def sharded_rows(self) -> Mapping[str, int]:
         """Parameters of which each process holds only its rows (:func:`vision_xmc.engine.sharding.own_rows`).
 
-        Names in ``self.model``, and the numbers of rows over all processes. The loop leaves them out of the
-        gradient exchange, clips them along with the rest, and writes them whole into checkpoints. What the
-        processes must exchange for them in :meth:`loss` is the task's affair; their gradients must come out
-        summed over the examples of all processes.
+        Names in ``self.model``, and the numbers of rows over all processes. The loop leaves these parameters
+        out of the gradient exchange, clips them together with the others, and writes them whole into
+        checkpoints. :meth:`loss` itself must exchange what they need between the processes, such that their
+        gradients are summed over the examples of all processes.
         """
         return {}
 
     def description(self) -> dict[str, Any]:
-        """What a checkpoint should say of the task beside options and weights, in plain types.
+        """What a checkpoint should hold of the task besides options and weights, in plain types.
 
         ``result.json`` repeats the numbers and strings among them.
         """

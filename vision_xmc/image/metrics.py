@@ -18,9 +18,9 @@ def classification_sums(head: OutputHead, features: Tensor, labels: Tensor, k: i
         k: of the second accuracy; at most the number of labels is used.
 
     Returns:
-        0-dimensional tensors: ``nll`` in nats, the numbers of examples whose label is the best one (``top1``)
-        and among the ``k`` best (``topk``, named with the number), and for heads with digits, ``digit1 …``:
-        how many predictions have the right digit there.
+        0-dimensional tensors. ``nll`` is in nats. ``top1`` and ``topk`` (with the number for k) count the
+        examples whose label is the best one or among the ``k`` best. Heads with digits also have
+        ``digit1 …``: how many predictions have the right digit at that place.
     """
     k = min(k, head.num_labels)
     best = head.topk(features, k)[1]

@@ -26,7 +26,7 @@ class ImageClassifier(nn.Module):
         self, backbone: nn.Module, head: OutputHead, mean: Sequence[float], std: Sequence[float]
     ) -> None:
         super().__init__()
-        # Convolutions are faster so, on CPUs as on GPUs.
+        # Convolutions are faster in this format, on CPUs and on GPUs.
         self.backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = head
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))

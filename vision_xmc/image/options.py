@@ -1,4 +1,4 @@
-"""The options of the image trainer beside those of the loop and of the head."""
+"""The options of the image trainer, besides those of the loop and of the head."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class ImageOptions:
     image_size: int = option(224, "folder: side of the square that the network sees", aliases=["--img-size"],
         metavar="N")
     validation: float = option(0.02, "share of the training images that is held out to choose the best "
-        "checkpoint; 0 trains on all, and then only the last checkpoint is kept (not for digits, and not for "
-        "folders that have a test/ beside val/, which have a validation set)", metavar="X")
+        "checkpoint; 0 trains on all, and only the last checkpoint is kept (not for digits, nor for "
+        "folders with both val/ and test/: they have a validation set)", metavar="X")
     policy: str = option("none", "augmentation after the standard crop and flip", choices=POLICIES)
     policy_operations: int = option(2, "operations of randaugment", metavar="N")
     policy_magnitude: int = option(9, "of randaugment, 1 to 29", metavar="N")
     mixup: float = option(0.0, "alpha of mixup, 0 for none", metavar="ALPHA")
-    digits: int = option(2, "digits: digits an image, so 10 to the power of it classes", metavar="N")
-    digits_size: int | None = option(None, "digits: training images (default: 20000, or two a class)",
-        metavar="N")
+    digits: int = option(2, "digits: N digits per image, so 10 to the power of N classes", metavar="N")
+    digits_size: int | None = option(None, "digits: training images (default: 20000, but at least two per "
+        "class)", metavar="N")
     data_seed: int = option(0, "of the held-out share and of the digits' labels", metavar="N")
-    skip_broken_images: bool = option(False, "folder: decode every image once before the training and leave "
+    skip_broken_images: bool = option(False, "folder: decode every image once before the training, and leave "
         "out those that cannot be read", may_change=True)
     sync_batchnorm: bool = option(False, "batch-norm statistics over all processes (GPUs only)")
     # fmt: on

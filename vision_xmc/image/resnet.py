@@ -42,8 +42,8 @@ class ResNet(nn.Module):
     Args:
         arch: a name in :data:`ARCHITECTURES`.
         in_channels: ``C``.
-        small_images: 3×3 stem without stride and pooling, for images of some 32×32 pixels; else ImageNet's
-            7×7 stem.
+        small_images: 3×3 stem without stride and pooling, for images of about 32×32 pixels; otherwise the
+            7×7 stem for ImageNet.
         zero_init_residual: starts the last batch norm of each block at 0, so that blocks begin as identities
             (Goyal et al., 2017, section 5.1).
     """

@@ -49,7 +49,7 @@ class ImageTask(Task):
 
     Args:
         model: what to train.
-        splits: its images.
+        splits: images to train on, to choose the best checkpoint with, and to test on.
         options: of the command line.
         seed: of the augmentation.
     """
@@ -72,7 +72,7 @@ class ImageTask(Task):
         head = self.model.head
         if not self.options.mixup:
             return {"loss": head.loss(self.model(images), labels, reduction="sum")}
-        # Zhang et al., 2018: one share a batch, each image mixed with another one of the batch.
+        # Zhang et al., 2018: one share per batch; each image is mixed with another one of the batch.
         share = torch.distributions.Beta(self.options.mixup, self.options.mixup).sample().to(images.device)
         other = torch.randperm(len(images), device=images.device)
         pixels = images.float()
@@ -95,10 +95,10 @@ class ImageTask(Task):
 
 
 def with_sync_batchnorm(model: ImageClassifier) -> ImageClassifier:
-    """``model`` with batch norms that take their statistics over all processes.
+    """Makes the batch norms of ``model`` take their statistics over all processes.
 
     Raises:
-        UsageError: without a GPU, where torch has none.
+        UsageError: without a GPU; torch has none for CPUs.
     """
     if not torch.cuda.is_available():
         raise UsageError("--sync-batchnorm needs GPUs; leave it out")

@@ -1,4 +1,4 @@
-"""A classifier whose output rows are spread over the processes, as those of a face model."""
+"""A classifier whose output rows are spread over the processes, like those of a face model."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from vision_xmc.engine.task import Task
 
 
 class ShardedLinear(nn.Module):
-    """Scores of all labels from rows that several processes hold; all have batches of one size."""
+    """Scores of all labels from rows that several processes hold. All batches have the same size."""
 
     def __init__(self, inputs: int, labels: int) -> None:
         super().__init__()
         self.labels = labels
         self.processes = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
-        # Drawn whole, so that the start does not depend on the number of processes.
+        # All rows are drawn, so that the initial weights do not depend on the number of processes.
         start, end = own_rows(labels, self.processes, self.rank)
         self.weight = nn.Parameter(torch.randn(labels, inputs)[start:end].clone())
 
@@ -33,7 +33,7 @@ class ShardedLinear(nn.Module):
             return features @ self.weight.T
         everywhere = torch.cat(all_gather(features))
         scores = everywhere @ self.weight.T
-        # Gathered tensors must be of one size: some processes have a row more than others.
+        # Gathered tensors must have the same size, but some processes have one row more than others.
         most = -(-self.labels // self.processes)
         parts = all_gather(F.pad(scores, (0, most - scores.size(1))))
         bounds = [own_rows(self.labels, self.processes, rank) for rank in range(self.processes)]
@@ -44,7 +44,7 @@ class ShardedLinear(nn.Module):
 
 
 class ShardedTask(Task):
-    """Classifies points; 40 examples in batches of 10 divide by two, 13 rows do not."""
+    """Classifies points. 40 examples in batches of 10 are divisible by two, 13 rows are not."""
 
     best_metric = "accuracy"
 

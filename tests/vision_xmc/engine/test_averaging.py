@@ -1,4 +1,4 @@
-"""Averages of weights against torch's AveragedModel and against the sum written out."""
+"""Averages of weights against torch's AveragedModel and against the explicit sum."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def walk(model: Model, step: int) -> None:
     model.norm(torch.randn(8, 4))
 
 
-def test_swa_is_torchs_mean_and_leaves_codes_alone() -> None:
+def test_swa_is_torchs_mean_and_does_not_touch_codes() -> None:
     model = Model()
     average, peer = WeightAverage(model, "swa"), AveragedModel(model)
     statistics = []
@@ -60,7 +60,7 @@ def test_ema_is_the_recursion_with_a_warm_start() -> None:
         torch.testing.assert_close(model.head.weight.detach(), expected)
 
 
-def test_the_state_goes_on_where_it_was() -> None:
+def test_a_restored_average_continues() -> None:
     model = Model()
     first, second = WeightAverage(model, "ema"), WeightAverage(model, "ema")
     for step in range(3):

@@ -1,4 +1,4 @@
-"""Too small micro-batches for batch norm are refused before the training starts, and no others."""
+"""Only micro-batches that are too small for batch norm are refused, and before the training starts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NormTask(PointTask):
         self.model.body = nn.Sequential(body[0], Reshaped(pixels), norm, nn.Flatten(), nn.GELU(), body[3])
 
 
-#: Training examples, options, and what the sentence says of the batch, its size, its pieces and the way out.
+#: Training examples, options, and what the message says about the batch and the way out.
 REFUSED: dict[str, tuple[int, dict[str, Any], str]] = {
     "the last batch": (
         41,
@@ -102,15 +102,15 @@ def test_large_enough(train: int, changes: dict[str, Any], tmp_path: Path) -> No
     assert records(tmp_path, "train")
 
 
-def test_several_pixels_are_enough_and_looking_changes_nothing(
+def test_several_pixels_are_enough_and_the_check_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit(NormTask(41, pixels=4, dropout=0.3), options(tmp_path / "looked"))
+    fit(NormTask(41, pixels=4, dropout=0.3), options(tmp_path / "checked"))
     monkeypatch.setattr("vision_xmc.engine.loop.check_batch_norm", lambda *_: None)
-    fit(NormTask(41, pixels=4, dropout=0.3), options(tmp_path / "blind"))
-    looked, blind = (tmp_path / name / "metrics.jsonl" for name in ("looked", "blind"))
-    assert looked.read_bytes() == blind.read_bytes()
-    found, expected = (weights(tmp_path / name / "last.pt") for name in ("looked", "blind"))
+    fit(NormTask(41, pixels=4, dropout=0.3), options(tmp_path / "unchecked"))
+    checked, unchecked = (tmp_path / name / "metrics.jsonl" for name in ("checked", "unchecked"))
+    assert checked.read_bytes() == unchecked.read_bytes()
+    found, expected = (weights(tmp_path / name / "last.pt") for name in ("checked", "unchecked"))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     assert int(found["body.2.num_batches_tracked"]) == 15
 

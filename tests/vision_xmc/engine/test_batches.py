@@ -1,4 +1,4 @@
-"""Every example of an epoch comes once, whatever the number of processes and where a run is resumed."""
+"""Every example of an epoch comes once, with any number of processes and wherever a run is resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ few = st.integers(1, 4)
 
 
 def pieces(plan: BatchPlan, update: int) -> list[list[tuple[int, int]]]:
-    """What processes and micro-batches get in an update, without stand-ins, in the order of the batch."""
+    """What all processes and micro-batches get in an update, in the order of the batch, without stand-ins."""
     found = {}
     for rank in range(plan.processes):
         own = BatchPlan(plan.examples, plan.batch_size, plan.processes, rank, plan.micro_batches, plan.seed)
@@ -53,7 +53,7 @@ def test_an_epoch_is_a_permutation(examples: int, batch: int, epoch: int, drop: 
 
 
 @given(examples=sizes, batch=sizes, micro=few, start=st.integers(0, 12))
-def test_going_on_in_the_middle_gives_the_rest(examples: int, batch: int, micro: int, start: int) -> None:
+def test_resuming_in_the_middle_gives_the_rest(examples: int, batch: int, micro: int, start: int) -> None:
     plan = BatchPlan(examples, batch, micro_batches=micro)
     whole = list(MicroBatches(plan, 0, 12))
     assert list(MicroBatches(plan, min(start, 12), 12)) == whole[min(start, 12) * micro :]
@@ -74,14 +74,14 @@ def test_evaluation_sees_each_example_once(examples: int, batch: int, processes:
 
 
 @given(st.integers(1, 400), st.integers(1, 9), st.integers(0, 99))
-def test_examples_of_like_length_share_a_batch(examples: int, batch_size: int, seed: int) -> None:
+def test_examples_of_similar_length_share_a_batch(examples: int, batch_size: int, seed: int) -> None:
     lengths = np.random.default_rng(seed).integers(1, 1000, examples)
     plan = BatchPlan(examples, batch_size, seed=seed, lengths=lengths)
     plain = BatchPlan(examples, batch_size, seed=seed)
     order, full = plan.order(3), examples // batch_size
     assert sorted(order) == list(range(examples))
     assert np.array_equal(order, plan.order(3))
-    # The last, smaller batch is as it would be without lengths, not the longest examples.
+    # The last, smaller batch is the same as without lengths; it does not have the longest examples.
     assert np.array_equal(order[full * batch_size :], plain.order(3)[full * batch_size :])
     if full:
         spread = np.ptp(lengths[order[: full * batch_size]].reshape(full, batch_size), axis=1)
@@ -92,9 +92,7 @@ def test_examples_of_like_length_share_a_batch(examples: int, batch_size: int, s
 
 
 @given(examples=sizes, batch=sizes, drop=st.booleans(), first=st.integers(0, 90), more=st.integers(1, 90))
-def test_the_smallest_batch_of_a_stretch(
-    examples: int, batch: int, drop: bool, first: int, more: int
-) -> None:
+def test_the_smallest_batch(examples: int, batch: int, drop: bool, first: int, more: int) -> None:
     plan = BatchPlan(examples, batch, drop_last=drop)
     expected = min(plan.size(update) for update in range(first, first + more))
     assert plan.smallest_batch(first, first + more) == expected

@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or not at all, and nothing in them is run."""
+"""Checkpoint files are written whole or not at all, and no code in them is run."""
 
 from __future__ import annotations
 

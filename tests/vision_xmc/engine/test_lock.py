@@ -38,6 +38,6 @@ def test_a_second_process_is_refused_until_the_first_is_gone(
     assert run(*DIGITS, "--max-steps", 1, "--output", tmp_path) == 0
 
 
-def test_one_process_may_go_on_with_its_own_run(tmp_path: Path) -> None:
+def test_one_process_can_continue_its_own_run(tmp_path: Path) -> None:
     with lock(tmp_path), lock(tmp_path):
         pass

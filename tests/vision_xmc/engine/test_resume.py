@@ -1,4 +1,4 @@
-"""A run that was broken off goes on as if nothing had happened."""
+"""A run that was interrupted resumes as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failing(PointTask):
         return super().loss(batch)
 
 
-#: Everything that has a state: dropout, a head that draws, averages, optimizers, micro-batches, open records.
+#: Everything that has state: dropout, a head that draws, averages, optimizers, micro-batches, open records.
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sgd": ({}, {}),
     "dropout": ({"dropout": 0.4}, {"clip_norm": 1.0, "log_steps": 7}),
@@ -48,13 +48,13 @@ def broken_run(folder: Path, task: dict[str, Any], training: dict[str, Any], upd
 
 @pytest.mark.parametrize("name", RUNS)
 def test_resuming_twice_is_one_run(name: str, tmp_path: Path) -> None:
-    """Checkpoints are at updates 3, 5, 6, 9, 10 …: broken off at 8 it goes on from 6, and so on."""
+    """Checkpoints are at updates 3, 5, 6, 9, 10 …: a run that fails at 8 resumes from 6, and so on."""
     task, training = RUNS[name]
     whole = fit(PointTask(**task), options(tmp_path / "whole", save_steps=3, **training))
     broken = tmp_path / "broken"
     broken_run(broken, task, training, 8)
     assert torch.load(broken / "last.pt", weights_only=True)["progress"]["update"] == 6
-    # Eight updates less the six of the checkpoint: the second process fails five updates later.
+    # The second process starts from update 6 and fails five updates later.
     run = Failing(**task)
     run.fails_at = 5 * training.get("accumulate", 1)
     with pytest.raises(BrokenOffError):
@@ -74,7 +74,7 @@ def test_the_resumed_part_is_not_trained_again(tmp_path: Path) -> None:
     assert task.losses_seen == 15 - 6
 
 
-def test_broken_off_before_the_first_checkpoint(tmp_path: Path) -> None:
+def test_interrupted_before_the_first_checkpoint(tmp_path: Path) -> None:
     broken_run(tmp_path / "broken", {}, {}, 2)
     fit(PointTask(), options(tmp_path / "broken"))
     fit(PointTask(), options(tmp_path / "whole"))
@@ -100,7 +100,7 @@ def test_more_epochs(tmp_path: Path) -> None:
 
 
 def test_other_micro_batches(tmp_path: Path) -> None:
-    """The batches stay what they are; only rounding tells the runs apart."""
+    """The batches stay the same. The runs differ by rounding only."""
     fit(PointTask(), options(tmp_path / "whole"))
     broken_run(tmp_path / "broken", {}, {}, 8)
     fit(PointTask(), options(tmp_path / "broken", accumulate=4))
@@ -108,7 +108,7 @@ def test_other_micro_batches(tmp_path: Path) -> None:
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-def test_other_options_are_refused_and_restart_begins_anew(tmp_path: Path) -> None:
+def test_other_options_are_refused_and_restart_starts_from_the_beginning(tmp_path: Path) -> None:
     fit(PointTask(), options(tmp_path, seed=1))
     with pytest.raises(
         UsageError, match=r"other options \(then: lr 0.2; now: lr 0.3\); give another --output"
@@ -125,10 +125,10 @@ def test_another_training_set_is_refused(tmp_path: Path) -> None:
         fit(PointTask(44), options(tmp_path))
 
 
-def test_a_best_checkpoint_is_no_training_to_resume(tmp_path: Path) -> None:
+def test_best_weights_cannot_be_resumed(tmp_path: Path) -> None:
     fit(PointTask(), options(tmp_path))
     (tmp_path / "best.pt").rename(tmp_path / "last.pt")
-    with pytest.raises(UsageError, match=r"holds weights only; a training is resumed from last\.pt"):
+    with pytest.raises(UsageError, match=r"holds weights only; a training resumes from last\.pt"):
         fit(PointTask(), options(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""The row-wise optimizer against plain loops; clipping and learning rates with sparse gradients."""
+"""The row-wise optimizer against plain loops, and clipping and learning rates with sparse gradients."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_rows(decay: float) -> None:
     optimizer = RowAdamW(embedding.parameters(), lr=0.1, betas=(0.9, 0.8), weight_decay=decay)
     seen: list[dict[int, list[float]]] = []
     for step in range(6):
-        # Row 1 is looked up twice, row 4 never, row 3 only once in a while.
+        # Row 1 is looked up twice, row 4 never, and row 3 only in some updates.
         numbers = torch.tensor([0, 1, 1, 2] if step % 3 else [1, 3])
         factors = torch.randn(len(numbers), 3, dtype=torch.float64)
         (embedding(numbers) * factors).sum().backward()
@@ -61,7 +61,7 @@ def test_rows(decay: float) -> None:
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_rows_of_dense_gradients(decay: float) -> None:
-    """What a group that says so does is what sparse gradients that hold every row do."""
+    """Groups with ``row_wise`` are trained as if sparse gradients held every row."""
     torch.manual_seed(1)
     start, factors = torch.randn(5, 3), torch.randn(6, 5, 3)
     # A row whose gradient is zero has no step, but decays.
@@ -80,7 +80,7 @@ def test_rows_of_dense_gradients(decay: float) -> None:
     torch.testing.assert_close(trained(sparse=False), trained(sparse=True), rtol=0, atol=0)
 
 
-def test_dense_gradients_are_adamw_s() -> None:
+def test_dense_gradients_are_trained_as_by_adamw() -> None:
     def trained(cls: type[torch.optim.Optimizer]) -> Tensor:
         torch.manual_seed(1)
         layer = nn.Linear(3, 2)
@@ -131,6 +131,6 @@ def test_groups_scale_the_rate(tmp_path: Path) -> None:
 
 
 def test_sgd_with_weight_decay_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="knows no weight decay"):
+    with pytest.raises(UsageError, match="has neither weight decay"):
         new_optimizer(TwoParts(True), options(tmp_path, weight_decay=0.1))
     new_optimizer(TwoParts(False), options(tmp_path, weight_decay=0.1))

@@ -1,4 +1,4 @@
-"""The loop against a plain training of a few lines, and what it writes."""
+"""The loop against a training written in a few lines, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vision_xmc.engine.optim import learning_rate
 
 
 def plain_training(task: PointTask, chosen: Any) -> list[float]:
-    """The same training, written down directly: whole batches, mean loss, one process."""
+    """The same training written as a plain loop: whole batches, mean loss, one process."""
     plan = BatchPlan(len(task.train_data), chosen.batch_size, seed=chosen.seed)
     parameters = list(task.model.parameters())
     optimizer = torch.optim.SGD(parameters, lr=chosen.lr, momentum=chosen.momentum)
@@ -44,7 +44,7 @@ def plain_training(task: PointTask, chosen: Any) -> list[float]:
 @pytest.mark.parametrize("accumulate", [1, 3, 11])
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
 def test_it_is_the_plain_training(tmp_path: Path, accumulate: int, clip_norm: float | None) -> None:
-    """45 examples in batches of 10 end in one of 5; 11 micro-batches leave some without an example."""
+    """45 examples in batches of 10 end with a batch of 5. Of 11 micro-batches, some have no example."""
     chosen = options(tmp_path, accumulate=accumulate, clip_norm=clip_norm)
     oracle = PointTask()
     expected = plain_training(oracle, chosen)
@@ -59,7 +59,7 @@ def test_it_is_the_plain_training(tmp_path: Path, accumulate: int, clip_norm: fl
 def test_records(tmp_path: Path) -> None:
     result = fit(PointTask(), options(tmp_path, log_steps=2, clip_norm=1.0))
     train = records(tmp_path, "train")
-    # 5 updates an epoch: after updates 2, 4 and at the end of the epoch, 5; and so on.
+    # 5 updates per epoch. Records follow updates 2 and 4, the end of the epoch (5), and so on.
     assert [r["update"] for r in train] == [2, 4, 5, 6, 8, 10, 12, 14, 15]
     assert {"loss", "square", "grad_norm", "lr", "epoch", "kind", "update"} == set(train[0])
     assert [(r["update"], r["split"]) for r in records(tmp_path, "eval")] == [
@@ -85,7 +85,7 @@ def test_equal_seeds_write_equal_files_and_others_do_not(tmp_path: Path) -> None
     assert first == second != other
 
 
-def test_the_test_set_is_followed_but_chooses_nothing(tmp_path: Path) -> None:
+def test_the_test_set_is_evaluated_but_chooses_nothing(tmp_path: Path) -> None:
     result = fit(PointTask(valid=0), options(tmp_path))
     assert [r["split"] for r in records(tmp_path, "eval")] == ["test"] * 3
     assert "best" not in result
@@ -98,7 +98,7 @@ def test_early_stopping(tmp_path: Path) -> None:
     best = scores.index(max(scores))
     assert len(scores) == best + 1 + 3 < 50
     assert result["best_update"] == (best + 1) * 5
-    # Given again, the command finds that nothing is left to do.
+    # The same command, given again, has nothing left to do.
     before = (tmp_path / "metrics.jsonl").read_bytes()
     assert fit(PointTask(), options(tmp_path, epochs=50, patience=3, lr=0.5))["updates"] == result["updates"]
     assert (tmp_path / "metrics.jsonl").read_bytes() == before

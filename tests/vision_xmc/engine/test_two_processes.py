@@ -19,12 +19,12 @@ TORCHRUN = (SCRIPTS / "torchrun", "--standalone", "--nproc_per_node=2")
 
 @pytest.fixture(scope="module")
 def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All jobs of the worker, done by two processes; ``resumed`` goes on from one process."""
+    """All jobs of the worker, done by two processes; ``resumed`` resumes a run of one process."""
     folder = tmp_path_factory.mktemp("two")
     first = {**JOBS["resumed"][1], "max_steps": 8}
     fit(make_task("resumed"), options(folder / "resumed", accumulate=2, **first))
     done = work_in_two(folder)
-    # The first process alone writes and speaks.
+    # Only the first process writes and prints.
     for name in ("resumed", "broken"):
         assert done.stdout.count(f"resuming from update 8 of 13 in {folder / name}\n") == 1
     return folder
@@ -70,9 +70,9 @@ def test_same_losses_and_metrics(name: str, trained_in_two: Path, tmp_path: Path
 
 
 def assert_same_run(name: str, trained_in_two: Path, tmp_path: Path) -> None:
-    """31 test and 25 validation examples do not divide by two: any padding would show."""
+    """31 test and 25 validation examples are not divisible by two, so that any padding would show."""
     one = in_one(name, tmp_path / name)
-    # Where the resumed run had ended first, it was evaluated once more.
+    # The resumed run was also evaluated where it had ended first.
     kinds = ["train"] if name == "resumed" else ["train", "eval", "final"]
     for kind in kinds:
         assert_close(records(trained_in_two / name, kind), records(one, kind))
@@ -83,7 +83,7 @@ def assert_same_run(name: str, trained_in_two: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resumed", "sharded-adamw"])
-def test_one_process_goes_on_with_what_two_began(name: str, trained_in_two: Path, tmp_path: Path) -> None:
+def test_one_process_resumes_what_two_began(name: str, trained_in_two: Path, tmp_path: Path) -> None:
     longer = {**JOBS[name][1], "max_steps": 15, "accumulate": 2}
     two, one = trained_in_two / name, tmp_path / "one"
     fit(make_task(name), options(one, **longer))
@@ -95,7 +95,7 @@ def test_one_process_goes_on_with_what_two_began(name: str, trained_in_two: Path
 
 @pytest.mark.slow
 def test_two_processes_resume_a_head_that_remembers(trained_in_two: Path) -> None:
-    """The counts by which it draws blocks are the first process's in both."""
+    """Both use the first process's counts to draw blocks."""
     whole, broken = trained_in_two / "whole", trained_in_two / "broken"
     losses = [[r["loss"] for r in records(folder, "train")] for folder in (whole, broken)]
     assert losses[0] == losses[1]
@@ -105,8 +105,8 @@ def test_two_processes_resume_a_head_that_remembers(trained_in_two: Path) -> Non
 
 @pytest.mark.slow
 def test_torchrun_on_images(tmp_path: Path) -> None:
-    """Batch norm sees one piece of a batch at a time, in one process as in two; its running means are the
-    first process's, so that only training losses can be compared."""
+    """Batch norm sees one piece of a batch at a time, in one process and in two. Its running means are those
+    of the first process, so that only training losses can be compared."""
     arguments = [*DIGITS, "--head", "product", "--radices", 10, 10, "--log-steps", 1, "--clip-norm", 1]
     done = command(*arguments, "--output", tmp_path / "two", launcher=TORCHRUN)
     assert done.returncode == 0, done.stderr
@@ -116,7 +116,7 @@ def test_torchrun_on_images(tmp_path: Path) -> None:
     losses = [[r["loss"] for r in records(tmp_path / name, "train")] for name in ("two", "one")]
     assert len(losses[0]) == 10
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    # Evaluation needs no such care: each image counts once, whatever the number of processes.
+    # Evaluation counts each image once, with any number of processes.
     evaluated = command("--eval", tmp_path / "one" / "last.pt", launcher=TORCHRUN)
     assert evaluated.returncode == 0, evaluated.stderr
     final = [r for r in records(tmp_path / "one", "final") if r["weights"] == "last"]
@@ -129,7 +129,7 @@ def test_torchrun_on_images(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_accelerate_launch(tmp_path: Path) -> None:
-    """As documented; the port is left to chance, for tests run side by side."""
+    """As documented, but with a random port, because tests may run at the same time."""
     launcher = (SCRIPTS / "accelerate", "launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0")
     arguments = [*DIGITS, "--head", "cascade", "--max-steps", 2, "--output", tmp_path]
     done = command(*arguments, launcher=launcher)
@@ -139,7 +139,7 @@ def test_accelerate_launch(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_mistake_is_told_once(tmp_path: Path) -> None:
+def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
     done = command("--dataset", "cifar10", "--data-path", tmp_path / "none", launcher=TORCHRUN)
     assert done.returncode != 0
     assert done.stderr.count("none: no such folder or archive") == 1

@@ -1,4 +1,4 @@
-"""A task of the training loop that has nothing to do with images, and a training of it without the loop."""
+"""A task of the training loop that has nothing to do with images, and its training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Example = tuple[Tensor, int]
 
 
 class Points(Dataset[Example]):
-    """Noisy points around a centre for each label; noise depends on the epoch and the index alone."""
+    """Noisy points around one centre per label. The noise depends only on the epoch and the index."""
 
     def __init__(self, size: int, noise: float, seed: int) -> None:
         self.size, self.noise, self.seed = size, noise, seed
@@ -96,7 +96,7 @@ def fit(task: Task, chosen: LoopOptions) -> dict[str, Any]:
 
 
 def records(folder: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    """The records of ``metrics.jsonl``, of one kind."""
+    """The records of ``metrics.jsonl``, all or of one kind."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [record for record in map(json.loads, lines) if kind in (None, record["kind"])]
 
@@ -107,7 +107,7 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 
 def assert_same_weights(first: Path, second: Path) -> None:
-    """Bit for bit."""
+    """Asserts that the weights are equal, bit for bit."""
     found, expected = weights(first), weights(second)
     assert found.keys() == expected.keys()
     for name, value in expected.items():

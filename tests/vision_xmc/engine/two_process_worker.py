@@ -50,7 +50,7 @@ def main(folder: Path, *jobs: str) -> None:
 
 
 def _fit(task: Task, chosen: LoopOptions) -> None:
-    # One accelerator after another shares the process group; only the last may close it.
+    # All accelerators share the process group, so that only the last one may close it.
     Loop(task, chosen, start(chosen), as_plain(chosen)).fit()
 
 

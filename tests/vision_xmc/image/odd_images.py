@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def picture(seed: int, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> Image.Image:
-    """Noise on a gradient, in that mode."""
+    """An image in that mode: a gradient with noise."""
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 60, (size[1], size[0], 3)) + np.linspace(0, 190, size[0])[None, :, None]
     return Image.fromarray(values.astype(np.uint8)).convert(mode)
@@ -27,7 +27,7 @@ def write_folder(folder: Path, classes: int = 6, images: int = 4) -> Path:
 
 
 def add_odd_images(place: Path) -> None:
-    """Grey, palette, transparent, CMYK, 16-bit, rotated and very long images, and files that are none."""
+    """Grey, palette, transparent, CMYK, 16-bit, rotated and very long images, and other files."""
     picture(1, "L").save(place / "grey.jpg")
     picture(2, "RGBA").save(place / "alpha.png")
     picture(3, "CMYK").save(place / "cmyk.jpeg")

@@ -39,7 +39,7 @@ def test_crops_are_crops_of_the_padded_image(height: int, width: int, pad: int, 
         assert any(np.array_equal(found, crop) for crop in possible)
 
 
-def test_every_crop_and_both_sides_come() -> None:
+def test_every_crop_and_both_flips_occur() -> None:
     original, rng = image(6, 5), np.random.default_rng(0)
     found = {PadCropFlip(1)(original, rng).tobytes() for _ in range(500)}
     expected = crops(original, 1)
@@ -60,7 +60,7 @@ def test_sizes(height: int, width: int, channels: int, seed: int) -> None:
 
 
 def test_random_resized_crops_keep_the_brightness_of_a_gradient() -> None:
-    """A part of a left-to-right gradient is one too, or its mirror image, and covers 8% to 100%."""
+    """A part of a left-to-right gradient is such a gradient, or its mirror image, and covers 8% to 100%."""
     ramp = np.repeat(np.linspace(0, 255, 200).astype(np.uint8)[None, :, None], 100, axis=0).repeat(3, axis=2)
     rng = np.random.default_rng(0)
     spans = []
@@ -80,7 +80,7 @@ def test_centre_crops_are_pillows() -> None:
 
 
 @pytest.mark.parametrize("name", ["autoaugment", "randaugment", "trivialaugment"])
-def test_policies_depend_on_their_generator_alone(name: str) -> None:
+def test_policies_depend_only_on_their_generator(name: str) -> None:
     policy, original = Policy(name), image(32, 32)
     first, second, other = (policy(original, np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert first.shape == original.shape

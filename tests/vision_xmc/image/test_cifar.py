@@ -24,7 +24,7 @@ def pixels(count: int, seed: int) -> np.ndarray:
 
 def write(path: Path, content: dict[bytes, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Protocol 2 with bytes for keys is what Python 2 wrote.
+    # Python 2 wrote protocol 2, with bytes for keys.
     path.write_bytes(pickle.dumps(content, protocol=2))
 
 
@@ -70,7 +70,7 @@ def test_the_images_are_read_as_written(tmp_path: Path) -> None:
     assert train.labels.tolist() == [7 * n % 100 for n in range(24)]
     raw = pixels(24, 1)[5]
     image = train.image(5)
-    # The official order is all red values row by row, then green, then blue.
+    # The official order: all red values row by row, then all green ones, then all blue ones.
     assert image.shape == (32, 32, 3)
     assert [image[4, 9, channel] for channel in range(3)] == [raw[1024 * c + 32 * 4 + 9] for c in range(3)]
 
@@ -152,7 +152,7 @@ def test_cut_archives_and_wrong_folders(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_reference_code(tmp_path: Path) -> None:
-    """Its options as they are, but for the epochs, the network and the batch size."""
+    """Its options are unchanged, except for the epochs, the network and the batch size."""
     data = write_cifar100(tmp_path / "data")
     status = run("--dataset", "c100", "--data-path", data, "--epochs", 1, "--batch-size", 12, "--lr", 0.1,
                  "--num-classes", 10, 10, "--save-path", tmp_path / "checkpoint_mhp", "--head", "product",

@@ -9,7 +9,7 @@ from vision_xmc.image.data.digits import DigitImages, _sources
 
 
 def sources_of(images: DigitImages) -> set[int]:
-    """Which of scikit-learn's images are among these."""
+    """The numbers of scikit-learn's images that occur in these."""
     pictures, _ = _sources()
     known = {picture.tobytes(): number for number, picture in enumerate(pictures)}
     found = set()
@@ -58,7 +58,7 @@ def test_images_are_the_same_each_time() -> None:
         assert np.array_equal(first.image(index), second.image(index))
 
 
-def test_fewer_images_than_classes_come_from_all_over() -> None:
+def test_fewer_images_than_classes_come_from_all_classes() -> None:
     images = DigitImages("valid", 4, 1000)
     leading = {images.class_names[label][0] for label in images.labels}
     assert leading == set("0123456789")

@@ -1,4 +1,4 @@
-"""What the documentation says works: its example runs, its commands are commands that the trainer takes."""
+"""What the documentation says works: its example runs, and the trainer accepts its commands."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_odd_images_are_read_as_rgb(tmp_path: Path) -> None:
         found["grey16.png"][0, 0].tolist() == [round(40000 / 257)] * 3
         or abs(int(found["grey16.png"][0, 0, 0]) - 155) <= 1
     )
-    # EXIF orientation 6 lies on its side: 40 × 30 becomes 30 × 40.
+    # An image with EXIF orientation 6 is stored on its side: 40 × 30 becomes 30 × 40.
     assert found["turned.jpg"].shape == (40, 30, 3)
     assert np.abs(found["cmyk.jpeg"].astype(int) - np.asarray(picture(3)).astype(int)).mean() < 12
 
@@ -83,14 +83,14 @@ def test_classes_are_sorted_and_shared_with_validation(tmp_path: Path) -> None:
 def test_a_folder_with_odd_images_trains(
     head: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two loading processes decode; a small ImageNet of six classes."""
+    """A small ImageNet of six classes, which two loading processes decode."""
     folder = write_folder(tmp_path / "data")
     add_odd_images(folder / "train" / "n01")
     add_odd_images(folder / "val" / "n02")
     arguments = [*SMALL, "--data-path", folder, *head, "--validation", 0.2]
     assert run(*arguments, "--num-workers", 2, "--output", tmp_path / "two") == 0
     assert "training 26, validation 7, test 21" in capsys.readouterr().out
-    # Augmentation is a function of the image and the epoch, not of who loads it.
+    # Augmentation is a function of the image and the epoch, not of the process that loads it.
     assert run(*arguments, "--num-workers", 0, "--output", tmp_path / "none") == 0
     assert (tmp_path / "two" / "metrics.jsonl").read_bytes() == (
         tmp_path / "none" / "metrics.jsonl"

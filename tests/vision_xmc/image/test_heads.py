@@ -72,7 +72,7 @@ def test_trains_evaluates_and_predicts(name: str, tmp_path: Path, capsys: pytest
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    """Seconds of training read most single digits; guessing would give a tenth."""
+    """After seconds of training, most single digits are recognised; guessing would recognise a tenth."""
     arguments = [
         "--dataset",
         "digits",
@@ -89,7 +89,9 @@ def test_it_learns(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "result.json").read_text())["best"]["test"]["top1"] > 0.75
 
 
-def test_an_order_file_may_go_after_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_order_file_may_disappear_after_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     order = tmp_path / "order.txt"
     order.write_text("# ranks\n" + "\n".join(str(rank) for rank in torch.randperm(100).tolist()))
     arguments = [*DIGITS, "--head", "cascade", "--label-order", order, "--max-steps", 1]

@@ -1,4 +1,4 @@
-"""The real command, killed in the middle of an epoch, ends where an unbroken run ends."""
+"""The real command, killed in the middle of an epoch and resumed, ends like an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.vision_xmc.engine.toy_task import assert_same_weights, records
 def test_kill_and_resume(head: list[object], tmp_path: Path) -> None:
     arguments = [*DIGITS, *head, "--epochs", 2, "--log-steps", 1, "--save-steps", 4]
     log = tmp_path / "broken" / "metrics.jsonl"
-    # An epoch has ten updates and a record of the evaluation: line 17 is update 16.
+    # An epoch has ten updates and one record of the evaluation, so that line 17 is update 16.
     kill_after(17, log, *arguments, "--output", tmp_path / "broken")
     assert records(tmp_path / "broken", "final") == []
     assert run(*arguments, "--output", tmp_path / "broken") == 0

@@ -1,4 +1,4 @@
-"""Accuracies of a head against the same taken from its dense log-probabilities."""
+"""Accuracies of a head against those from its dense log-probabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_sums(name: str) -> None:
     head = build_head(name, 6, 53, **HEADS[name]).eval()
     features, labels = torch.randn(200, 6), torch.randint(53, (200,))
     with torch.no_grad():
-        # Half of the answers right, so that no count is trivial.
+        # Half of the answers are right, so that no count is trivial.
         labels[::2] = head.predict(features[::2])
         dense = head.log_prob(features)
         sums = classification_sums(head, features, labels)

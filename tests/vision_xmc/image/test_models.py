@@ -27,7 +27,7 @@ def test_sizes(arch: str) -> None:
 
 def test_the_small_stem_keeps_the_resolution() -> None:
     model = ResNet("resnet18", small_images=True)
-    # 3 × 3 instead of 7 × 7 filters in the first layer.
+    # The first layer has 3 × 3 filters instead of 7 × 7.
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS["resnet18"] - 64 * 3 * (49 - 9)
     assert model.net.embedder(torch.randn(1, 3, 32, 32)).shape == (1, 64, 32, 32)
     assert ResNet("resnet8").net.embedder(torch.randn(1, 3, 32, 32)).shape == (1, 16, 8, 8)

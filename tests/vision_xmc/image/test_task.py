@@ -22,7 +22,7 @@ def task(**options: float) -> ImageTask:
     chosen = ImageOptions(dataset="digits", arch="resnet8", digits=1, **options)
     splits = ImageSplits(*(DigitImages(split, 1, 30) for split in ("train", "valid", "test")))
     model = build_classifier(chosen, HeadConfig(head="onehot", label_smoothing=0.1), 10)
-    # Batch statistics would tie the images of a batch to each other.
+    # Batch statistics would make the images of a batch depend on each other.
     return ImageTask(model.eval(), splits, chosen, seed=1)
 
 
@@ -58,7 +58,7 @@ def test_mixup() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_pixels_are_normalised_as_the_data_are() -> None:
+def test_pixels_are_normalised_by_the_statistics_of_the_data() -> None:
     """The constants of the digits are the mean and the deviation of their training images."""
     made = task()
     images = torch.stack([torch.from_numpy(made.train_data.images.image(index)) for index in range(30)])

@@ -33,7 +33,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "checkpointing": (["--gradient-checkpointing"], "--gradient-checkpointing is for transformers"),
     "terms": (["--min-documents", 401], "no term occurs in 401 training texts; give a smaller"),
     "label names": (["--label-names", "/none"], "/none: No such file or directory"),
-    "sgd": (["--optimizer", "sgd", "--weight-decay", 0.1], "--optimizer sgd knows no weight decay"),
+    "sgd": (["--optimizer", "sgd", "--weight-decay", 0.1], "--optimizer sgd has neither weight decay"),
     "benchmark": (["--dataset", "eurlex-4k"],
         "eurlex-4k: there is no folder eurlex-4k; name the folder with --data-path"),
     "no folder": (["--dataset", "/none"], "--dataset /none: no such folder"),

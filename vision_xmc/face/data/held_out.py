@@ -57,17 +57,17 @@ def make_pairs(images: ImageSet, wanted: int, seed: int) -> Pairs:
     rng = np.random.default_rng((seed, len(images)))
     order = rng.permutation(len(images))
     of_person = [order[images.labels[order] == label][:MOST_PICTURES] for label in np.unique(images.labels)]
-    alike = np.array([pair for indices in of_person for pair in itertools.combinations(indices, 2)])
+    same = np.array([pair for indices in of_person for pair in itertools.combinations(indices, 2)])
     pictures = np.concatenate(of_person)
     labels = images.labels[pictures]
     sizes = np.array([len(indices) for indices in of_person])
-    unlike = (len(pictures) ** 2 - int((sizes**2).sum())) // 2
-    half = min(wanted // 2, len(alike), unlike)
-    alike = rng.permutation(alike)[:half]
+    num_different = (len(pictures) ** 2 - int((sizes**2).sum())) // 2
+    half = min(wanted // 2, len(same), num_different)
+    same = rng.permutation(same)[:half]
     different: dict[tuple[int, int], None] = {}
     while len(different) < half:
         for a, b in rng.integers(len(pictures), size=(2 * half, 2)):
             if labels[a] != labels[b] and len(different) < half:
                 different[int(min(a, b)), int(max(a, b))] = None
-    both = torch.from_numpy(np.concatenate([alike, pictures[np.array(list(different))]]))
+    both = torch.from_numpy(np.concatenate([same, pictures[np.array(list(different))]]))
     return Pairs(ImagePictures(images), both[:, 0], both[:, 1], torch.arange(2 * half) < half)

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from the official Python pickles, without running what a pickle may hold."""
+"""CIFAR-10 and CIFAR-100 from the official Python pickles, read without running any code in them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def load_cifar(name: str, data_path: Path) -> tuple[ArrayImages, ArrayImages]:
         data_path: the folder with the pickles, the folder that holds it, or the official ``.tar.gz``.
 
     Raises:
-        UsageError: naming the file that is missing, is no pickle of arrays, or holds wrong shapes or labels.
+        UsageError: naming a file that is missing, is no pickle of arrays, or holds wrong shapes or labels.
     """
     layout = _LAYOUTS[name]
     files = _open(layout, data_path)
@@ -79,11 +79,11 @@ def _open(layout: _Layout, data_path: Path) -> _Files:
         try:
             with tarfile.open(data_path) as archive:
                 members = {Path(member.name).name: member for member in archive if member.isfile()}
-                found = {name: archive.extractfile(members[name]) for name in names if name in members}
-                return _Files(data_path, {name: file.read() for name, file in found.items() if file})
+                opened = {name: archive.extractfile(members[name]) for name in names if name in members}
+                return _Files(data_path, {name: file.read() for name, file in opened.items() if file})
         except (tarfile.TarError, EOFError, OSError) as error:
             raise UsageError(
-                f"{data_path} cannot be read as a .tar.gz archive ({error}); load it anew"
+                f"{data_path} cannot be read as a .tar.gz archive ({error}); download it again"
             ) from error
     for folder in (data_path, data_path / layout.folder):
         if (folder / names[0]).is_file():
@@ -98,15 +98,15 @@ def _open(layout: _Layout, data_path: Path) -> _Files:
 
 def _unpickle(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        found = load_arrays(content)
+        table = load_arrays(content)
     except ValueError as error:
         raise UsageError(
             f"{path} is not an official CIFAR pickle, which holds arrays and plain types only ({error}); "
             "use the official file"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(table, dict):
         raise UsageError(f"{path} holds no table of images; use the official file")
-    return {key.decode() if isinstance(key, bytes) else str(key): value for key, value in found.items()}
+    return {key.decode() if isinstance(key, bytes) else str(key): value for key, value in table.items()}
 
 
 def _read_split(layout: _Layout, files: _Files, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +138,7 @@ def _class_names(layout: _Layout, files: _Files) -> list[str]:
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in content.get(layout.names, [])]
     if len(names) != layout.classes:
         raise UsageError(
-            f"{files.folder / layout.meta} must name {layout.classes} classes under {layout.names!r}, "
+            f"{files.folder / layout.meta} must name {layout.classes} classes under {layout.names!r}, but "
             f"it names {len(names)}"
         )
     return names

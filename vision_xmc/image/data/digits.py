@@ -1,8 +1,8 @@
-"""Many real-image classes without a download: scikit-learn's handwritten digits, several side by side.
+"""Many real-image classes without a download: scikit-learn's handwritten digits, several per image.
 
-Two digits give 100 classes, four give 10,000. Each image is put together when it is asked for, as a function
-of its index, so that 10,000 classes need no memory. Training, validation and test images are made of
-different source images, and the label ids are permuted, so that the digits cannot be read off the label.
+Two digits give 100 classes, four give 10,000. Each image is composed when it is needed, as a function of its
+index, so that 10,000 classes need no memory. Training, validation and test images are made of
+different source images. Label ids are permuted, so that a label does not show its digits.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class DigitImages(ImageSet):
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        digits: digits an image, 1 to 6.
-        size: number of images; every class comes as often as any other, to within one.
+        digits: digits per image, 1 to 6.
+        size: number of images; the counts of two classes differ by one at most.
         seed: of the split, the label ids and the combinations.
     """
 
@@ -38,10 +38,10 @@ class DigitImages(ImageSet):
         pictures, values = _sources()
         mixed = np.random.default_rng((seed, 0)).permutation(len(values))
         low, high = (round(share * len(values)) for share in _SPLITS[split])
-        own = mixed[low:high]
+        sources = mixed[low:high]
         self._pictures = pictures
         #: Per digit, the source images of this split.
-        self._by_digit = [own[values[own] == digit] for digit in range(10)]
+        self._by_digit = [sources[values[sources] == digit] for digit in range(10)]
         self._digits, self._seed = digits, (seed, 2 + list(_SPLITS).index(split))
         classes = 10**digits
         label_of = np.random.default_rng((seed, 1)).permutation(classes)

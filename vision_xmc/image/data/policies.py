@@ -16,11 +16,11 @@ class Policy:
 
     Args:
         name: ``"autoaugment"`` (CIFAR's or ImageNet's), ``"randaugment"`` or ``"trivialaugment"``.
-        imagenet: for ``"autoaugment"``, the policy found on ImageNet instead of CIFAR-10's.
+        imagenet: for ``"autoaugment"``, the policy learned on ImageNet instead of CIFAR-10.
         operations, magnitude: of ``"randaugment"``; the magnitude is from 1 to 29.
 
     Raises:
-        UsageError: if kornia is not installed, or the magnitude out of range.
+        UsageError: if kornia is not installed, or the magnitude is out of range.
     """
 
     def __init__(self, name: str, *, imagenet: bool = False, operations: int = 2, magnitude: int = 9) -> None:

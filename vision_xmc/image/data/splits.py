@@ -36,7 +36,7 @@ class ImageFormat:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """Sets of one data set; ``valid`` is ``None`` where nothing is held out."""
+    """The parts of one data set; ``valid`` is ``None`` if nothing is held out."""
 
     train: ImageSet
     valid: ImageSet | None
@@ -57,7 +57,7 @@ def image_format(options: ImageOptions) -> ImageFormat:
 
 
 def preparation(options: ImageOptions) -> Callable[[np.ndarray], np.ndarray]:
-    """What is done to an image that is evaluated or predicted."""
+    """How an image is prepared for evaluation or prediction."""
     if options.dataset == "folder":
         return ResizeCenterCrop(options.image_size)
     shape = image_format(options)
@@ -65,7 +65,7 @@ def preparation(options: ImageOptions) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def augmentation(options: ImageOptions) -> Augment:
-    """What is done to a training image."""
+    """How a training image is augmented."""
     if options.dataset == "digits":
         standard: Augment = PadCropFlip(padding=1, flip=False)
     elif options.dataset == "folder":
@@ -86,12 +86,12 @@ def augmentation(options: ImageOptions) -> Augment:
 
 
 def load_splits(options: ImageOptions, say: Callable[[str], None], workers: int = 1) -> ImageSplits:
-    """Finds or loads the images.
+    """Finds or loads the images that the options name.
 
     Args:
         options: of the command line.
         say: gets a sentence for each image that is left out.
-        workers: threads that look for broken images, if they are looked for.
+        workers: threads that look for broken images.
 
     Raises:
         UsageError: naming what is missing or wrong.
