@@ -102,4 +102,4 @@ docs: $(READY)
 	@echo "written to build/site/index.html"
 
 clean:
-	rm -rf demo-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo-out build/site .pytest_cache .mypy_cache .ruff_cache
