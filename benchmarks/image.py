@@ -1,8 +1,8 @@
 """Image classification with every output layer: `python -m benchmarks.image NAME`.
 
-NAME is one of the comparisons below. Each output layer is trained by `python -m vision_xmc.image` and its row
-added to the results file (.jsonl); a table of all rows with the exact commands is written beside it (.md).
-What is finished is not done again, and an interrupted training is resumed.
+NAME is one of the comparisons below. `python -m vision_xmc.image` trains each output layer, and its row is
+added to the results file (.jsonl), from which a table and the commands are made. Finished work is not
+repeated, and an interrupted training is resumed.
 """
 
 from __future__ import annotations
@@ -15,52 +15,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from benchmarks.harness.process import CommandError, shown
-from benchmarks.harness.results import Column, Row, markdown_table
-from benchmarks.harness.sweep import guarded
-from benchmarks.harness.trainings import (
-    chosen,
-    command_section,
-    folder_of,
-    in_turn,
-    keep,
+from benchmarks.harness.names import in_words
+from benchmarks.harness.pages import publish
+from benchmarks.harness.process import CommandError
+from benchmarks.harness.recipe import recipe, script
+from benchmarks.harness.results import (
+    OUTPUT_LAYER,
+    Column,
+    Row,
+    markdown_table,
     measured_with,
-    new_parser,
-    run_once,
-    surroundings,
+    read_rows,
 )
+from benchmarks.harness.sweep import guarded
+from benchmarks.harness.trainings import chosen, in_turn, keep, new_parser, run_once, surroundings
 
+# The sampling rows were measured with the blocks of the targets, as in the paper.
+BLOCKS = "--positives block --sample-unit block"
 HUNDRED = {
     "onehot": "--head onehot",
-    "product 10 10": "--head product --radices 10 10",
-    "product 5 20": "--head product --radices 5 20",
-    "product 4 5 5": "--head product --radices 4 5 5",
-    "cascade 10 10": "--head cascade --radices 10 10",
-    "cascade 5 20": "--head cascade --radices 5 20",
-    "cascade 4 5 5": "--head cascade --radices 4 5 5",
-    "sampling 10 10": "--head sampling --radices 10 10 --sample-fraction 0.3",
-    "sampling 5 20": "--head sampling --radices 5 20 --sample-fraction 0.6",
+    "product-10-10": "--head product --radices 10 10",
+    "product-5-20": "--head product --radices 5 20",
+    "product-4-5-5": "--head product --radices 4 5 5",
+    "cascade-table-10-10": "--head cascade --radices 10 10",
+    "cascade-table-5-20": "--head cascade --radices 5 20",
+    "cascade-table-4-5-5": "--head cascade --radices 4 5 5",
+    "sampling-10-10": f"--head sampling --radices 10 10 --sample-fraction 0.3 {BLOCKS}",
+    "sampling-5-20": f"--head sampling --radices 5 20 --sample-fraction 0.6 {BLOCKS}",
 }
 THREE_DIGITS = {
     "onehot": "--head onehot",
-    "product 32 32": "--head product --radices 32 32",
-    "product 10 10 10": "--head product --radices 10 10 10",
-    "product 32 32, 8 groups": "--head product --radices 32 32 --groups 8",
-    "cascade 32 32": "--head cascade --radices 32 32",
-    "cascade 32 32, digit": "--head cascade --radices 32 32 --conditioning digit",
-    "sampling 32 32": "--head sampling --radices 32 32 --sample-fraction 0.1",
+    "product-32-32": "--head product --radices 32 32",
+    "product-10-10-10": "--head product --radices 10 10 10",
+    "product-32-32-8-groups": "--head product --radices 32 32 --groups 8",
+    "cascade-table-32-32": "--head cascade --radices 32 32",
+    "cascade-digit-32-32": "--head cascade --radices 32 32 --conditioning digit",
+    "sampling-32-32": f"--head sampling --radices 32 32 --sample-fraction 0.1 {BLOCKS}",
 }
 THOUSAND = {
     "onehot": "--head onehot",
-    "product 40 25": "--head product --radices 40 25",
-    "cascade 40 25": "--head cascade --radices 40 25",
-    "sampling 40 25": "--head sampling --radices 40 25 --sample-fraction 0.25",
+    "product-40-25": "--head product --radices 40 25",
+    "cascade-table-40-25": "--head cascade --radices 40 25",
+    "sampling-40-25": f"--head sampling --radices 40 25 --sample-fraction 0.25 {BLOCKS}",
 }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One data set and recipe with several heads; `options` are what the trainings have in common."""
+    """One data set and recipe with several heads; the trainings share `options`."""
 
     title: str
     options: str
@@ -112,11 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     # fmt: off
     add = parser.add_argument
     add("name", choices=list(COMPARISONS), metavar="NAME", help=f"one of {', '.join(COMPARISONS)}")
-    add("--data-path", type=Path, metavar="DIR", help="folder of the data set, where there is one")
+    add("--data-path", type=Path, metavar="DIR", help="folder of the data set, for comparisons that need one")
     add("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
     add("--processes", type=int, default=1, metavar="N",
-        help="processes of a training, by torchrun, one for each GPU (default: %(default)s)")
+        help="processes of a training, started by torchrun, one per GPU (default: %(default)s)")
     # fmt: on
     return parser
 
@@ -132,14 +134,15 @@ def _benchmark(options: argparse.Namespace) -> None:
     def one(name: str) -> None:
         row = _train(options, name, train_command(options, name))
         with lock:
-            keep(row, results, lambda rows: report(options.name, rows))
-            print(f"{name}: test top-1 {100 * row['top1']:.2f}%", flush=True)
+            keep(row, results)
+            write_report(results, options.name)
+            print(f"{in_words(name)}: test top-1 {100 * row['top1']:.2f}%", flush=True)
 
     in_turn(names, one, options.jobs)
 
 
 def train_command(options: argparse.Namespace, name: str) -> list[str]:
-    """The training of one output layer."""
+    """The command that trains one output layer."""
     launcher = ["-m"]
     if options.processes > 1:
         launcher = [
@@ -160,15 +163,15 @@ def train_command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _folder(options: argparse.Namespace, name: str) -> Path:
     runs = options.runs or Path("runs") / options.name
-    return (runs / folder_of(name)).resolve()
+    return (runs / name).resolve()
 
 
 def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
-    """Trains, or goes on, or does nothing if it is finished; the row of the results."""
+    """Trains, resumes, or does nothing if the training is finished; returns the row of results."""
     folder = _folder(options, name)
     run_once([command], folder, options.threads)
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    # With a validation set its choice counts; without one there is none to make.
+    # A validation set chooses the weights; without one the last ones count.
     weights = "best" if "best" in result else "last"
     return {
         "name": name,
@@ -182,7 +185,7 @@ def _train(options: argparse.Namespace, name: str, command: list[str]) -> Row:
         "train_seconds": result["train_seconds"],
         "weights": weights,
         **result[weights]["test"],
-        "command": shown(command),
+        **recipe([command]),
         **surroundings("torch", "transformers", "accelerate"),
     }
 
@@ -197,37 +200,32 @@ def _digits(row: Row) -> str:
 
 
 COLUMNS: list[Column] = [
-    ("output layer", lambda row: row["name"]),
+    OUTPUT_LAYER,
     ("its parameters", lambda row: f"{row['head_parameters']:,}"),
-    ("top-1 (%)", _percent("top1")),
-    ("top-5 (%)", _percent("top5")),
-    ("digits (%)", _digits),
-    ("nll (nats)", lambda row: f"{row['nll']:.3f}"),
+    ("top-1, %", _percent("top1")),
+    ("top-5, %", _percent("top5")),
+    ("digits, %", _digits),
+    ("nll, nats", lambda row: f"{row['nll']:.3f}"),
 ]
 
 
-def report(name: str, rows: list[Row]) -> str:
-    """The text of the .md file beside the .jsonl file; rows in the order of the comparison."""
-    comparison = COMPARISONS[name]
-    order = list(comparison.heads)
-    rows = sorted(rows, key=lambda row: (order.index(row["name"]), row["seed"]))
+def write_report(results: Path, name: str) -> None:
+    """Writes the table and the commands of a results file."""
+    titled = [(in_words(row["name"]), row) for row in _ordered(results, name)]
+    publish(results, tables(results, name), script(titled))
+
+
+def tables(results: Path, name: str) -> dict[str, str]:
+    """The table of a results file, its rows in the order of the comparison."""
+    rows = _ordered(results, name)
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in rows))
-    commands = [row | {"commands": [row["command"]]} for row in rows]
-    weights = (
-        "best on validation images" if rows[-1]["weights"] == "best" else "last ones; nothing was chosen"
-    )
-    data = " --data-path DIR" if comparison.needs_data else ""
-    return f"""# {comparison.title}
+    setting = f"{rows[-1]['epochs']:g} epochs; seeds: {seeds}. {measured_with(rows)}"
+    return {results.stem: f"{markdown_table(rows, COLUMNS)}\n\n{setting}"}
 
-{markdown_table(rows, COLUMNS)}
 
-Accuracies and likelihood are those of the test images, by the weights that were {weights}. "Digits" is how
-often the predicted class has the right digit at each place of the code. {rows[-1]["epochs"]:g} epochs;
-seeds: {seeds}.
-
-{measured_with(rows)}
-
-{command_section(commands, f"benchmarks.image {name}{data}")}"""
+def _ordered(results: Path, name: str) -> list[Row]:
+    order = list(COMPARISONS[name].heads)
+    return sorted(read_rows(results), key=lambda row: (order.index(row["name"]), row["seed"]))
 
 
 if __name__ == "__main__":

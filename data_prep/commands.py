@@ -10,7 +10,6 @@ from data_prep.inputs import ParallelFiles
 from data_prep.lines import decode_lines, read_lines, safe_line, write_lines
 from data_prep.manifest import Manifest
 from data_prep.options import PrepareOptions
-from data_prep.order import write_order
 from data_prep.prepare import prepare
 from data_prep.report import prepare_report, score_report
 from data_prep.score import detokenize, read_generate, score_corpus
@@ -102,6 +101,9 @@ def run_score(args: argparse.Namespace) -> None:
 
 def run_order(args: argparse.Namespace) -> None:
     """``order``."""
+    # The only command that needs torch, scipy and scikit-learn, which take seconds to import.
+    from data_prep.order import write_order
+
     size = write_order(
         args.data,
         args.output,

@@ -1,6 +1,7 @@
 """Multi-Head Encoding: output heads for networks that predict one of very many labels."""
 
 from mhe_nmt.codec import LabelCodec, balanced_radices
+from mhe_nmt.config import HeadConfig
 from mhe_nmt.heads import (
     HEADS,
     CascadeHead,
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "HEADS",
     "CascadeHead",
+    "HeadConfig",
     "HeadOutput",
     "LabelCodec",
     "MultiLabelCascade",

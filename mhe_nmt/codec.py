@@ -83,7 +83,7 @@ def _checked_order(num_labels: int, order: Sequence[int] | Tensor | None) -> Ten
 
 
 def check_labels(labels: Tensor, num_labels: int) -> None:
-    """Refuses labels outside ``[0, num_labels)``; on CPU only, for elsewhere it would stall the device.
+    """Refuses labels outside ``[0, num_labels)``; on CPU only, because elsewhere it would stall the device.
 
     Raises:
         ValueError: naming the first offending value.

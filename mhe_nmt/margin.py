@@ -1,7 +1,7 @@
 """Margins on cosines: logits of the true classes for classifiers that compare directions, as face models do.
 
-A margin makes the true class harder than it is: features must lie closer to their own class than they would
-have to for the softmax alone.
+A margin makes the true class harder than it is: features must lie closer to their class than the softmax
+alone would require.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Margin(nn.Module):
 class ArcFace(Margin):
     r"""``s · cos(θ + m)``, the additive angular margin of Deng et al., "ArcFace", CVPR 2019.
 
-    Beyond ``θ = π - m``, where ``cos(θ + m)`` would rise again, it goes on as ``s · (cos θ - m sin m)``,
-    as the authors' code does: there is a step down, and from then on the logits fall as those of CosFace.
+    Beyond ``θ = π - m``, where ``cos(θ + m)`` would rise again, it continues as ``s · (cos θ - m sin m)``,
+    as in the authors' code: there is a step down, and from there on the logits fall like those of CosFace.
 
     ``sin θ`` is ``sqrt(1 - cos²)`` of a value that is kept above the rounding of its type: gradients are
     finite also at ``cos = ±1`` and a little beyond, where rounding can lead.

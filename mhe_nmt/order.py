@@ -1,21 +1,91 @@
-"""Label orders: as text, one rank a line, and by recursive bisection into groups of equal size."""
+"""Label orders: by name, as a file with one rank per line, and by recursive bisection into equal groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
+
+IDENTITY, RANDOM = "identity", "random"
+#: ``dictionary`` was the plug-in's word for it.
+IDENTITY_NAMES = (IDENTITY, "dictionary")
+#: What a label order may be called instead of naming a file.
+ORDER_NAMES = (*IDENTITY_NAMES, RANDOM)
 
 
-def parse_ranks(lines: Iterable[str], num_labels: int, labels: str = "the labels") -> list[int]:
-    """Ranks of label 0, 1, 2 … from lines of one integer each; empty lines and ``#`` comments are left out.
+def named_order(
+    name: str,
+    num_labels: int,
+    seed: int = 1,
+    *,
+    what: str | None = None,
+    labels: str = "labels",
+    names: str = "'identity', 'random'",
+) -> Tensor | None:
+    """The ranks that ``name`` stands for, as heads take them.
 
-    Whether all labels have a rank is for the caller to check: the list may be shorter than ``num_labels``.
+    Args:
+        name: ``"identity"`` or ``"dictionary"``, ``"random"``, or the path of an order file.
+        num_labels: ``V``.
+        seed: of ``"random"``.
+        what: what the user gave, for messages; default: ``name``.
+        labels: what the labels are, for messages, in the plural.
+        names: of the orders that the caller knows, for messages.
+
+    Returns:
+        ``order[label] = rank``, ``(V,)`` int64, or ``None`` for the identity.
+
+    Raises:
+        ValueError: if there is no such file, or it does not hold a permutation; see :func:`read_ranks`.
+    """
+    if name in IDENTITY_NAMES:
+        return None
+    if name == RANDOM:
+        return torch.randperm(num_labels, generator=torch.Generator().manual_seed(seed))
+    if not Path(name).is_file():
+        raise ValueError(f"{what or name}: no such file; give {names} or a file of ranks")
+    return torch.from_numpy(read_ranks(Path(name), num_labels, labels))
+
+
+def read_ranks(path: Path, num_labels: int, labels: str = "labels") -> np.ndarray:
+    """Reads an order file: one integer per line, the rank of label 0, 1, 2 …; see :func:`parse_ranks`.
+
+    Args:
+        path: of the file, UTF-8; a byte order mark is skipped.
+        num_labels: ``V``.
+        labels: what the labels are, for messages, in the plural.
+
+    Returns:
+        ``(V,)`` int64, a permutation of ``0 … V - 1``.
+
+    Raises:
+        ValueError: naming the file and, where one is to blame, the line.
+        OSError: if the file cannot be read.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        try:
+            ranks = parse_ranks(lines, num_labels, labels)
+        except ValueError as error:
+            raise ValueError(f"{path}, {error}") from None
+    if len(ranks) != num_labels:
+        raise ValueError(
+            f"{path} holds {len(ranks):,} ranks but there are {num_labels:,} {labels}; give each a rank"
+        )
+    return np.array(ranks, dtype=np.int64)
+
+
+def parse_ranks(lines: Iterable[str], num_labels: int, labels: str = "labels") -> list[int]:
+    """Ranks of label 0, 1, 2 … from lines of one integer each; empty lines and ``#`` comments are skipped.
+
+    The caller checks that all labels have a rank: the list may be shorter than ``num_labels``.
 
     Args:
         lines: of an order file.
         num_labels: ``V``; ranks are in ``[0, V)``.
-        labels: what the ranks are of, for messages.
+        labels: what the labels are, for messages, in the plural.
 
     Raises:
         ValueError: naming the line, where it holds no integer, a rank out of range or one that came before.
@@ -31,10 +101,12 @@ def parse_ranks(lines: Iterable[str], num_labels: int, labels: str = "the labels
         except ValueError:
             raise ValueError(f"line {number}: {text[:40]!r} is not an integer rank") from None
         if not 0 <= rank < num_labels:
-            raise ValueError(f"line {number}: rank {rank} is outside [0, {num_labels}), {labels}")
+            raise ValueError(
+                f"line {number}: rank {rank} is outside [0, {num_labels}); there are {num_labels:,} {labels}"
+            )
         if rank in first_line:
             raise ValueError(
-                f"line {number}: rank {rank} stands on line {first_line[rank]} already; "
+                f"line {number}: rank {rank} already stands on line {first_line[rank]}; "
                 "the ranks must be a permutation"
             )
         first_line[rank] = number

@@ -25,11 +25,11 @@ CandidateSource = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
 class TopKQuery:
     """The ``k`` best of the ``B·V`` sums "score of a hypothesis + log-probability of a label", per sentence.
 
-    Hypotheses are numbered as rows, ``sentence · B + beam``. Candidates go by *ids*, ``beam · V + label``,
-    the places that they have in dense ``(B, V)`` sums; equal sums are ordered by id.
+    Hypotheses are numbered as rows, ``sentence · B + beam``. Candidates have *ids*, ``beam · V + label``:
+    their places in dense ``(B, V)`` sums. Equal sums are ordered by id.
 
     Attributes:
-        scores: ``(S, B)``, what a row's log-probabilities are added to; rows at -inf are left out.
+        scores: ``(S, B)``, to which the log-probabilities of a row are added; rows at -inf are left out.
         k: at least 1.
         num_labels: ``V``.
         exclude: ``(V,)`` bool, labels that count as impossible, or ``None``.
@@ -53,7 +53,7 @@ class TopKQuery:
         return log_probs.masked_fill(excluded, -torch.inf)
 
     def of_dense(self, log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """The ``k`` best of dense log-probabilities ``(n, B', V)`` beside ``scores`` ``(n, B')``.
+        """The ``k`` best of dense log-probabilities ``(n, B', V)`` and ``scores`` ``(n, B')``.
 
         Returns:
             log-probabilities and places in ``B'·V``, ``(n, min(k, B'·V))`` each.
@@ -71,11 +71,11 @@ class TopKQuery:
         Few rows at a time, so that nothing is rows × V.
         """
         chunk = max(1, min(2**24 // self.num_labels, -(-len(rows) // 4)))
-        found = [
+        parts = [
             self.of_dense(dense(part).unsqueeze(1), self.scores.flatten()[part].unsqueeze(-1))
             for part in rows.split(chunk)
         ]
-        return torch.cat([part[0] for part in found]), self.ids(rows, torch.cat([part[1] for part in found]))
+        return torch.cat([part[0] for part in parts]), self.ids(rows, torch.cat([part[1] for part in parts]))
 
     def of_sentences(self, log_probs: Tensor, ids: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The ``k`` best of each sentence among the best of its rows.
@@ -105,7 +105,7 @@ def best_places(values: Tensor, labels: Tensor, k: int) -> Tensor:
 
     Args:
         values: ``(…, C)`` scores, float32 or float64, no NaN.
-        labels: ``(…, C)`` int64, in ``[0, 2**32)``, distinct within a row (but for entries of score -inf).
+        labels: ``(…, C)`` int64, in ``[0, 2**32)``, distinct within a row (except for entries of score -inf).
         k: at most ``C``.
 
     Returns:
@@ -195,7 +195,7 @@ def certified_topk(
 
     Args:
         source: see :data:`CandidateSource`; called with the unfinished rows, int64 ``(n,)``.
-        width: how many entries a row the source makes for a count.
+        width: how many entries per row the source makes for a count.
         dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         query: what is wanted, ``k <= B·V``.
 
@@ -209,7 +209,7 @@ def certified_topk(
     log_probs = scores.new_full((len(scores), kept), -torch.inf)
     ids = torch.zeros(len(scores), kept, dtype=torch.int64, device=scores.device)
     rows = (~scores.isneginf()).nonzero().squeeze(-1)
-    # The rows of a sentence share its k places, so that each needs fewer than a row alone.
+    # The rows of a sentence share its k places, so each needs fewer than a row would alone.
     count = max(-(-query.k // beam), min(4, query.k)) + 1
     most = 64 * (query.k + 1)
     while True:

@@ -2,14 +2,13 @@
 
 ``python -m user_dir.average_checkpoints --inputs RUN --num-epoch-checkpoints 5 --output RUN/average.pt``
 
-The options are those of fairseq's ``scripts/average_checkpoints.py``, which its wheel leaves out.
+The options are those of fairseq's ``scripts/average_checkpoints.py``, which its wheel does not contain.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
 import torch
@@ -22,13 +21,13 @@ from user_dir.errors import UsageError
 
 
 def average(paths: list[str]) -> dict[str, Any]:
-    """The first checkpoint's state with its floating-point parameters replaced by the mean over all.
+    """The first checkpoint's state, with the mean over all checkpoints for floating-point parameters.
 
     Sums are taken in float64 and rounded once. Integer buffers, such as radices and label order, must be
-    the same in all.
+    the same in all checkpoints. The optimiser's state is ``None``.
 
     Raises:
-        UsageError: if the checkpoints hold other parameters, shapes or codes.
+        UsageError: if the checkpoints differ in the names or shapes of parameters, or in their codes.
     """
     state: dict[str, Any] | None = None
     sums: dict[str, Tensor] = {}
@@ -41,12 +40,12 @@ def average(paths: list[str]) -> dict[str, Any]:
             continue
         if model.keys() != sums.keys():
             odd = sorted(model.keys() ^ sums.keys())[0]
-            raise UsageError(f"{path} is not of the same model as {paths[0]}: only one of them has {odd}")
+            raise UsageError(f"{path} and {paths[0]} hold different models: only one of them has {odd}")
         for name, value in model.items():
             if value.shape != sums[name].shape:
                 raise UsageError(
-                    f"{path} is not of the same model as {paths[0]}: {name} has shape {tuple(value.shape)}, "
-                    f"not {tuple(sums[name].shape)}"
+                    f"{path} and {paths[0]} hold different models: {name} has shape {tuple(value.shape)} "
+                    f"in the one and {tuple(sums[name].shape)} in the other"
                 )
             if value.is_floating_point():
                 sums[name] += value
@@ -66,7 +65,13 @@ def _widened(value: Tensor) -> Tensor:
 
 
 def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, upper: int | None) -> list[str]:
-    """The checkpoint files to average: the named ones, or the last of a run folder by epoch or update.
+    """The checkpoint files to average: the named ones, or the last ones in a run folder.
+
+    Args:
+        inputs: checkpoint files, or one run folder if ``epochs`` or ``updates`` is given.
+        epochs: how many checkpoints of the last epochs to take.
+        updates: how many checkpoints of the last updates to take.
+        upper: the last epoch or update that may be taken.
 
     Raises:
         UsageError: if a file is missing or the folder holds too few checkpoints.
@@ -74,8 +79,8 @@ def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, uppe
     if epochs is None and updates is None:
         if upper is not None:
             raise UsageError(
-                "--checkpoint-upper-bound goes with --num-epoch-checkpoints or --num-update-checkpoints; "
-                "leave it out where --inputs names the files"
+                "--checkpoint-upper-bound needs --num-epoch-checkpoints or --num-update-checkpoints; "
+                "leave it out if --inputs names the files"
             )
         missing = [path for path in inputs if not os.path.isfile(path)]
         if missing:
@@ -84,17 +89,17 @@ def find_inputs(inputs: list[str], epochs: int | None, updates: int | None, uppe
     if len(inputs) != 1 or not os.path.isdir(inputs[0]):
         raise UsageError(
             "--num-epoch-checkpoints and --num-update-checkpoints take one run folder in --inputs, "
-            f"got {' '.join(inputs)}"
+            f"but it names {' '.join(inputs)}"
         )
     pattern = r"checkpoint(\d+)\.pt" if updates is None else r"checkpoint_\d+_(\d+)\.pt"
-    found = checkpoint_utils.checkpoint_paths(inputs[0], pattern=pattern, keep_match=True)
-    kept = [path for path, number in found if upper is None or number <= upper]
+    newest_first = checkpoint_utils.checkpoint_paths(inputs[0], pattern=pattern, keep_match=True)
+    kept = [path for path, number in newest_first if upper is None or number <= upper]
     wanted = epochs if updates is None else updates
     assert wanted is not None
     if wanted < 1 or len(kept) < wanted:
         raise UsageError(
-            f"{inputs[0]} holds {len(kept)} checkpoints to choose from, {wanted} were asked for; train "
-            "without --no-epoch-checkpoints (or with --save-interval-updates) or ask for fewer"
+            f"{inputs[0]} holds {len(kept)} checkpoints to choose from, but {wanted} were asked for; ask for "
+            "fewer, or train without --no-epoch-checkpoints or with --save-interval-updates"
         )
     return kept[:wanted]
 
@@ -108,11 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, metavar="FILE", help="where to write the average")
     last = parser.add_mutually_exclusive_group()
     last.add_argument(
-        "--num-epoch-checkpoints", type=int, metavar="N", help="the last N epochs of the folder"
+        "--num-epoch-checkpoints", type=int, metavar="N", help="average the last N epochs of the folder"
     )
-    last.add_argument("--num-update-checkpoints", type=int, metavar="N", help="the last N checkpoint_E_U.pt")
+    last.add_argument(
+        "--num-update-checkpoints", type=int, metavar="N", help="average the last N checkpoint_E_U.pt"
+    )
     parser.add_argument(
-        "--checkpoint-upper-bound", type=int, metavar="N", help="use checkpoints up to this epoch or update"
+        "--checkpoint-upper-bound", type=int, metavar="N", help="use no checkpoint after epoch or update N"
     )
     options = parser.parse_args(arguments)
     paths = find_inputs(
@@ -130,4 +137,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""Bad input ends in one sentence and a non-zero exit, not in a traceback."""
+"""Bad input ends the command with one sentence and a non-zero exit status, without a traceback."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class UsageError(ValueError, RuntimeError):
 
 
 def explain(error: BaseException | None) -> str | None:
-    """The sentence for the user behind ``error``, looking through the exceptions that wrap it.
+    """The sentence that tells the user what ``error`` means, or ``None`` if there is none.
 
-    fairseq re-raises whatever goes wrong while a checkpoint is loaded as a bare ``Exception``, so the cause
-    is looked for down the chain.
+    fairseq turns whatever goes wrong while a checkpoint loads into a bare ``Exception``, so the exceptions
+    behind ``error`` are looked at too.
     """
     while error is not None:
         if isinstance(error, UsageError):
@@ -60,7 +60,7 @@ _previous_hook = sys.excepthook
 
 
 def install_hook() -> None:
-    """Prints only the sentence for errors that have one; ``MHE_TRACEBACK=1`` brings the traceback back."""
+    """Makes Python print only the sentence for errors that have one; ``MHE_TRACEBACK=1`` shows tracebacks."""
     global _previous_hook
     if sys.excepthook is not _hook:
         _previous_hook = sys.excepthook

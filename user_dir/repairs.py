@@ -1,114 +1,106 @@
-"""Defects of fairseq 0.12 that spoil or stop its work, put right when the plug-in is imported."""
+"""Defects of fairseq 0.12 that spoil or stop its work, repaired when the plug-in is imported."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from fairseq import checkpoint_utils
 from fairseq.data import data_utils
 from fairseq.models.transformer import TransformerDecoderBase
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.search import DiverseBeamSearch
 from torch import Tensor
 
+from user_dir.wrapping import wrap_once
 
-def keep_last_batch() -> None:
+Original = Callable[..., Any]
+
+
+def keep_last_batch(original: Original, indices: Any, *args: Any, **kwargs: Any) -> list[np.ndarray]:
     """Makes ``batch_by_size`` put every sentence in a batch.
 
-    It throws the last batch away when its size is no multiple of ``--required-batch-size-multiple`` (8 by
-    default): up to 7 sentences fewer in every training epoch, validation score and translated test set.
+    fairseq throws the last batch away when its size is no multiple of ``--required-batch-size-multiple`` (8
+    by default). Every training epoch, validation score and translated test set lacks up to 7 sentences.
     """
-    original = data_utils.batch_by_size
-    if hasattr(original, "__wrapped__"):
-        return
-
-    @functools.wraps(original)
-    def batch_by_size(indices: Any, *args: Any, **kwargs: Any) -> list[np.ndarray]:
-        if not isinstance(indices, np.ndarray):
-            indices = np.fromiter(indices, dtype=np.int64, count=-1)
-        if not len(indices):
-            return []
-        batches = list(original(indices, *args, **kwargs))
-        kept = sum(len(batch) for batch in batches)
-        if kept < len(indices):
-            batches.append(indices[kept:])
-        return batches
-
-    data_utils.batch_by_size = batch_by_size
+    if not isinstance(indices, np.ndarray):
+        indices = np.fromiter(indices, dtype=np.int64, count=-1)
+    if not len(indices):
+        return []
+    batches = list(original(indices, *args, **kwargs))
+    kept = sum(len(batch) for batch in batches)
+    if kept < len(indices):
+        batches.append(indices[kept:])
+    return batches
 
 
-def block_ngrams_without_cuda_extension() -> None:
+def block_ngrams_without_cuda_extension(
+    original: Original, self: Any, tokens: Tensor, lprobs: Tensor, bsz: int, beam_size: int, step: int
+) -> Tensor:
     """Makes ``--no-repeat-ngram-size`` work where fairseq's CUDA extension is not built.
 
-    The fallback compares with the last columns of the token buffer, which are padding until the very last
-    step, so that nothing is ever blocked; it must see the tokens generated so far.
+    The fallback compares with the last columns of the token buffer. They are padding until the very last
+    step, so that nothing is ever blocked. It must see only the tokens generated so far.
     """
-    original = NGramRepeatBlock._no_repeat_ngram
-    if hasattr(original, "__wrapped__"):
-        return
-
-    @functools.wraps(original)
-    def _no_repeat_ngram(
-        self: Any, tokens: Tensor, lprobs: Tensor, bsz: int, beam_size: int, step: int
-    ) -> Tensor:
-        return original(self, tokens[:, : step + 1], lprobs, bsz, beam_size, step)
-
-    NGramRepeatBlock._no_repeat_ngram = _no_repeat_ngram
+    return original(self, tokens[:, : step + 1], lprobs, bsz, beam_size, step)
 
 
-def diverse_beams_beyond_the_first_sentences() -> None:
+def diverse_beams_beyond_the_first_batch(
+    original: Original,
+    self: Any,
+    step: int,
+    lprobs: Tensor,
+    scores: Tensor,
+    prev_output_tokens: Tensor | None = None,
+    original_batch_idxs: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Makes ``--diverse-beam-groups`` work for more than one batch.
 
     The search keeps its overlaps by place in the batch, but is given the sentences' numbers in the data set.
     """
-    original = DiverseBeamSearch.step
-    if hasattr(original, "__wrapped__"):
-        return
-
-    @functools.wraps(original)
-    def step(
-        self: Any,
-        step: int,
-        lprobs: Tensor,
-        scores: Tensor,
-        prev_output_tokens: Tensor | None = None,
-        original_batch_idxs: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        places = original_batch_idxs
-        if places is not None:
-            if step == 0:
-                self.first_batch_idxs = places
-            places = (places.unsqueeze(-1) == self.first_batch_idxs).int().argmax(-1)
-        return original(self, step, lprobs, scores, prev_output_tokens, places)
-
-    DiverseBeamSearch.step = step
+    places = original_batch_idxs
+    if places is not None:
+        if step == 0:
+            self.first_batch_idxs = places
+        places = (places.unsqueeze(-1) == self.first_batch_idxs).int().argmax(-1)
+    return original(self, step, lprobs, scores, prev_output_tokens, places)
 
 
-def load_other_output_layers_with_shared_embeddings() -> None:
-    """Makes checkpoints load whose output layer is not fairseq's full softmax, where embeddings are shared.
+def load_other_output_layers_with_shared_embeddings(
+    original: Original, self: Any, state_dict: dict[str, Any], name: str
+) -> dict[str, Any]:
+    """Makes checkpoints load that share embeddings and have another output layer than fairseq's full softmax.
 
-    Loading puts the weight that sharing would tie into the state of every decoder, also of one that has no
-    such projection: an MHE head's, or fairseq's own with ``--adaptive-softmax-cutoff`` (its issues 2292 and
-    3545), whose training could not be resumed, nor its checkpoint translate.
+    While loading, fairseq adds the output projection's weight to the state of every decoder with shared
+    embeddings, even of one that has no such projection: an MHE decoder's, or that of fairseq's own
+    ``--adaptive-softmax-cutoff`` (its issues 2292 and 3545). Such a training could not be resumed, nor could
+    its checkpoint translate.
     """
-    original = TransformerDecoderBase.upgrade_state_dict_named
-    if hasattr(original, "__wrapped__"):
-        return
+    state_dict = original(self, state_dict, name)
+    if self.output_projection is None:
+        state_dict.pop(f"{name}.output_projection.weight", None)
+    return state_dict
 
-    @functools.wraps(original)
-    def upgrade_state_dict_named(self: Any, state_dict: dict[str, Any], name: str) -> dict[str, Any]:
-        state_dict = original(self, state_dict, name)
-        if self.output_projection is None:
-            state_dict.pop(f"{name}.output_projection.weight", None)
-        return state_dict
 
-    TransformerDecoderBase.upgrade_state_dict_named = upgrade_state_dict_named
+def read_checkpoints_in_every_process(original: Original, cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+    """Makes every process of a distributed training read the checkpoint itself.
+
+    By default one process of fairseq reads it and broadcasts it through ``torch.load``. The options are an
+    omegaconf object by then, which torch >= 2.6 refuses, so that no training in several processes could be
+    resumed.
+    """
+    if trainer.data_parallel_world_size > 1:
+        cfg.load_checkpoint_on_all_dp_ranks = True
+    return original(cfg, trainer, **kwargs)
 
 
 def install() -> None:
-    """All repairs; calling it again does nothing."""
-    keep_last_batch()
-    block_ngrams_without_cuda_extension()
-    diverse_beams_beyond_the_first_sentences()
-    load_other_output_layers_with_shared_embeddings()
+    """Makes all repairs; calling it again does nothing."""
+    wrap_once(data_utils, "batch_by_size", keep_last_batch)
+    wrap_once(NGramRepeatBlock, "_no_repeat_ngram", block_ngrams_without_cuda_extension)
+    wrap_once(DiverseBeamSearch, "step", diverse_beams_beyond_the_first_batch)
+    wrap_once(
+        TransformerDecoderBase, "upgrade_state_dict_named", load_other_output_layers_with_shared_embeddings
+    )
+    wrap_once(checkpoint_utils, "load_checkpoint", read_checkpoints_in_every_process)

@@ -1,8 +1,8 @@
 """Claims of the paper, tested: `python -m benchmarks.claims [argmax|rank|order] ...`.
 
 argmax: is the tuple of the heads' best digits the best label? rank: cross entropy against the rank of the
-output layer. order: does the order of the labels cease to matter once a model overfits? What the results file
-has already is not measured again. The page and its plots are written from that file.
+output layer. order: does the order of the labels cease to matter once a model overfits? Rows that are in the
+results file are not measured again. Tables and plots are made from that file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.claims.measurements import CLAIMS
 from benchmarks.claims.report import KEY, write_report
-from benchmarks.harness.process import CommandError, shown
+from benchmarks.harness.process import CommandError
+from benchmarks.harness.recipe import recipe
 from benchmarks.harness.results import Row, append_row, read_rows
 from benchmarks.harness.sweep import guarded
 
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=__doc__.split("\n\n")[1],
     )
     add = parser.add_argument
-    runs = [Path("runs/multi30k") / name for name in ("product", "product-8-groups", "cascade-tied")]
+    runs = [Path("runs/multi30k") / name for name in ("product", "product-8-groups", "cascade-table-tied")]
     # fmt: off
     add("claims", nargs="*", metavar="CLAIM", help=f"some of {', '.join(CLAIMS)} (default: all)")
     add("--data", type=Path, default=Path("data/multi30k.de-en"), metavar="DIR",
@@ -49,16 +50,15 @@ def _parser() -> argparse.ArgumentParser:
         help="for features and trained heads (default: %(default)s)")
     add("--cases", type=int, default=20_000, metavar="N", help="random cases (default: %(default)s)")
     add("--positions", type=int, default=60_000, metavar="N",
-        help="features to train on and to choose the learning rate by, for rank (default: %(default)s)")
+        help="features to train on and to choose the learning rate with, for rank (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N",
-        help="of order; the others take the first (default: 1 2 3)")
+        help="of the claim order; the others take the first (default: 1 2 3)")
     add("--only", nargs="+", default=[""], metavar="TEXT",
-        help="measure only what has such a text in 'NAME; SETTING'")
+        help="measure only if 'NAME; SETTING' contains one of these texts")
     add("--results", type=Path, default=Path("docs/results/claims.jsonl"), metavar="FILE",
-        help="default: %(default)s; plots are written beside it")
-    add("--page", type=Path, default=Path("docs/claims.md"), metavar="FILE", help="default: %(default)s")
-    add("--page-only", action="store_true",
-        help="measure nothing, write the page from the rows that there are")
+        help="default: %(default)s; tables and plots are written next to it")
+    add("--tables-only", action="store_true",
+        help="measure nothing; make the tables and plots from the stored rows")
     # fmt: on
     return parser
 
@@ -68,7 +68,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     unknown = [claim for claim in claims if claim not in CLAIMS]
     if unknown:
         raise CommandError(f"there is no claim {unknown[0]!r}; choose from {', '.join(CLAIMS)}")
-    for claim in () if options.page_only else sorted(claims, key=list(CLAIMS).index):
+    for claim in () if options.tables_only else sorted(claims, key=list(CLAIMS).index):
         for seed in options.seeds if claim == "order" else options.seeds[:1]:
             for measurement in CLAIMS[claim](options, seed):
                 title = f"{measurement.name}; {measurement.setting}"
@@ -80,25 +80,25 @@ def _benchmark(options: argparse.Namespace) -> None:
                 }  # fmt: skip
                 if _is_done(options.results, row):
                     continue
-                row |= measurement.figures() | {"command": _command(claim, title, seed, options)}
+                row |= measurement.figures() | recipe([_command(claim, title, seed, options)])
                 append_row(options.results, row)
                 print(f"{claim}: {title}, seed {seed}: {row['cpu_seconds']:.0f} s", flush=True)
-    write_report(read_rows(options.results, KEY), options.page, options.results)
+    write_report(options.results)
 
 
 def _is_done(results: Path, wanted: Row) -> bool:
     return any(wanted.items() <= row.items() for row in read_rows(results, KEY))
 
 
-def _command(claim: str, title: str, seed: int, options: argparse.Namespace) -> str:
-    """The command that measures this alone, with the options that are not the defaults."""
+def _command(claim: str, title: str, seed: int, options: argparse.Namespace) -> list[str]:
+    """The command that measures only this, with the options that are not the defaults."""
     command = ["python", "-m", "benchmarks.claims", claim]
     defaults = _parser().parse_args([])
-    apart = ("claims", "seeds", "only", "results", "page", "page_only")
+    apart = ("claims", "seeds", "only", "results", "tables_only")
     for name, value in vars(options).items():
         if name not in apart and value != getattr(defaults, name):
             command += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-    return shown([*command, "--seeds", str(seed), "--only", title])
+    return [*command, "--seeds", str(seed), "--only", title]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch import Tensor
 from mhe_nmt import CascadeHead, OutputHead, ProductHead
 from mhe_nmt.heads import MultiHead
 
-#: Given a head, features `(n, d)` and log-probabilities `(n, V)`: ranks `(n,)`, V or more where it is none.
+#: Given a head, features `(n, d)` and log-probabilities `(n, V)`: ranks `(n,)`, V or more for unused codes.
 Shortcut = Callable[[Any, Tensor, Tensor], Tensor]
 
 _ROWS = 256
@@ -71,11 +71,11 @@ SHORTCUTS: dict[str, dict[str, Shortcut]] = {
     "joint": {"tuple of the marginals' argmaxes": marginal_tuple, "best group's tuple": best_group_tuple},
     "cascade": {"greedy, digit by digit": greedy},
 }
-"""By kind of head, what one might do instead of looking for the best label."""
+"""For each kind of head, what one might do instead of searching for the best label."""
 
 
 def kind_of(head: OutputHead) -> str | None:
-    """The key of `SHORTCUTS`, `None` for a head that is none of them."""
+    """The key of `SHORTCUTS`, `None` for any other head."""
     if isinstance(head, ProductHead):
         return "product" if head.groups == 1 else head.form
     return "cascade" if isinstance(head, CascadeHead) else None
@@ -102,7 +102,7 @@ def _rank(head: MultiHead, digits: list[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def rates(head: MultiHead, features: Tensor) -> dict[str, Any]:
-    """How often each shortcut is right, how often it is no label, and what it loses.
+    """How often each shortcut is right, how often it finds no label, and how many bits it loses.
 
     Head and features are taken in float64, in which ties do not occur.
 
@@ -160,8 +160,10 @@ class RandomCase:
 
     @property
     def name(self) -> str:
-        groups = "" if self.groups == 1 else f", {self.groups} groups"
-        return f"{self.kind}{groups}, {' × '.join(map(str, self.radices))}, V = {self.labels:,}"
+        head = "cascade-table" if self.kind == "cascade" else "product"
+        groups = "" if self.groups == 1 else f"-{self.groups}-groups"
+        joint = "-joint" if self.kind == "joint" else ""
+        return f"{head}-{'-'.join(map(str, self.radices))}{groups}{joint}-{self.labels}-labels"
 
     def head(self) -> MultiHead:
         """The head of this case; its features are its logits."""

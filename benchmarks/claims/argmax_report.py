@@ -1,126 +1,100 @@
-"""The section on argmax equivalence."""
+"""Tables and plot on argmax equivalence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.claims.section import Line, Section, percent
+from benchmarks.harness.names import in_words
 from benchmarks.harness.plots import save, subplots
-from benchmarks.harness.results import Column, Row, markdown_table
-
-TITLE = "The best label is the tuple of the heads' best digits"
+from benchmarks.harness.results import Column, Row, markdown_table, percent
 
 _TUPLE, _RAW = "tuple of the heads' argmaxes", "outer product of raw logits"
-_GREEDY = "greedy, digit by digit"
 _COLOURS = {
     _TUPLE: "tab:blue", _RAW: "tab:red", "tuple of the marginals' argmaxes": "tab:orange",
-    "best group's tuple": "tab:pink", _GREEDY: "tab:green",
+    "best group's tuple": "tab:pink", "greedy, digit by digit": "tab:green",
 }  # fmt: skip
 
 
-def section(rows: Sequence[Row], picture: Path, shown_as: str) -> Section:
-    """Verdicts, plot and table."""
-    random = [row for row in rows if row["setting"].startswith("random")]
-    trained = [row for row in rows if not row["setting"].startswith("random")]
-    predicted = min(row["predict_equal"] for row in rows)
+def tables(rows: Sequence[Row]) -> dict[str, str]:
+    """Ranges over all cases, rates on random logits with a column per scale, and rates on models."""
+    random = [row for row in rows if _is_random(row)]
+    trained = [row for row in rows if not _is_random(row)]
+    return {
+        "ranges": _ranges(random, trained),
+        "random": _random(random),
+        "models": _models(trained),
+        "predict": _predict(rows),
+    }
+
+
+def _is_random(row: Row) -> bool:
+    return bool(row["setting"].startswith("random"))
+
+
+def _predict(rows: Sequence[Row]) -> str:
     cases = sum(row["cases"] for row in rows)
-    plot(random + trained, picture)
-    text = f"""*Claimed* (Theorem 1): the argmax over the outer product of the heads' outputs is the tuple
-of the heads' argmaxes, so that no V-wide score is ever needed. *Measured*: how often a shortcut, which
-looks at single digits only, finds the label with the highest probability. "Scale" is the standard deviation
-of independent normal logits; "trained" are the decoder's features and the head of a translation model on
-all words of the validation set; "frozen features" is the joint form of section 2.
-
-Where it holds and where not:
-
-- **Softmax outputs, every code used** (V = Π radices): always. A product of positive numbers is greatest
-  where every factor is.
-- **Raw logits**, as the formula stands: two large negative logits have a large positive product. The scale
-  of the logits does not matter, the number of heads does. On a trained head it shows less often, and still
-  shows.
-- **Unused codes** (V < Π radices): the tuple of the best digits can be a code that no label has. Where it
-  is a label it is the best one.
-- **Mixtures of groups** and the **joint form** (the paper's Eq. 16) have no tuple of argmaxes: a head has
-  one argmax for each group. Two substitutes are measured: the tuple of the most probable digits of the
-  mixture as a whole, and the best of the groups' own tuples.
-- **Cascades**: the best label need not have the best first digit. Taking it greedily is beam search of
-  width one.
-
-`head.predict` does not rely on the claim: products and mixtures search boxes of used codes with a bound on
-what is not listed, cascades expand first digits until the best one left is below the best label found, the
-joint form looks at all V scores. It found the best label in {percent(predicted)} of all {cases:,} cases.
-
-![how often each shortcut finds the best label]({shown_as})
-
-{_tables(random, trained)}
-
-*Right*: the shortcut finds the best label. *No label*: it finds a code that no label has. *Bits lost*: mean
-of log₂ P(best) / P(the shortcut's label), over the cases in which it is a label."""
-    return Section(_summary(random, trained), text)
+    lowest = min(row["predict_equal"] for row in rows)
+    return f"`head.predict` found the best label in {percent(lowest)} of all {cases:,} cases."
 
 
-def _summary(random: Sequence[Row], trained: Sequence[Row]) -> list[Line]:
-    full = _equal(random, _TUPLE, unused=False)
-    lines = []
-    if full:
-        claim = "The argmax over the outer product is the tuple of argmaxes: softmax outputs, no unused code"
-        verdict = "holds" if min(full) == 1.0 else "does not hold"
-        lines.append(Line(claim, f"{percent(min(full))} of random cases", verdict))
-    for claim, names, unused in (
-        ("The same of raw logits", [_RAW], None),
-        ("The same with unused codes", [_TUPLE], True),
-        ("The same of groups, by a tuple that stands for them", list(_COLOURS)[2:4], None),
-        ("The same of cascades, greedily", [_GREEDY], None),
-    ):
-        found = [rate for name in names for rate in _equal(random, name, unused=unused)]
-        model = [rate for name in names for rate in _equal(trained, name, unused=unused)]
-        if found:
-            measured = f"{_span(found)} of random cases"
-            measured += f", {_span(model)} of trained models' words" if model else ""
-            verdict = "holds" if min(found + model) == 1.0 else "does not hold"
-            lines.append(Line(claim, measured, verdict))
-    return lines
+def _ranges(random: Sequence[Row], trained: Sequence[Row]) -> str:
+    """Lowest and highest rate of each shortcut: random cases without and with unused codes, and models."""
+
+    def column(rows: Sequence[Row]) -> Callable[[Row], str]:
+        return lambda row: _span(_rates(rows, row["name"]))
+
+    shortcuts = [{"name": name} for name in _COLOURS if _rates([*random, *trained], name)]
+    return markdown_table(
+        shortcuts,
+        [
+            ("shortcut", lambda row: row["name"]),
+            ("every code used", column([row for row in random if not row["unused_codes"]])),
+            ("with unused codes", column([row for row in random if row["unused_codes"]])),
+            ("trained models", column(trained)),
+        ],
+    )
 
 
-def _span(found: Sequence[float]) -> str:
-    low, high = percent(min(found)), percent(max(found))
+def _rates(rows: Sequence[Row], shortcut: str) -> list[float]:
+    return [one["equal"] for row in rows for one in row["shortcuts"] if one["name"] == shortcut]
+
+
+def _span(rates: Sequence[float]) -> str:
+    if not rates:
+        return "–"
+    low, high = percent(min(rates)), percent(max(rates))
     return low if low == high else f"{low} to {high}"
 
 
-def _equal(rows: Sequence[Row], shortcut: str, *, unused: bool | None) -> list[float]:
-    """Rates of a shortcut over the cases with, without, or with and without codes that no label has."""
-    return [
-        one["equal"]
-        for row in rows
-        for one in row["shortcuts"]
-        if one["name"] == shortcut and unused in (None, bool(row["unused_codes"]))
-    ]
+_NAMES: list[Column] = [
+    ("head", lambda row: in_words(row["head"])),
+    ("shortcut", lambda row: row["name"]),
+]
 
 
-def _tables(random: Sequence[Row], trained: Sequence[Row]) -> str:
-    """A row for each head and shortcut: of random logits with a column for each scale, then of models."""
-    settings = list(dict.fromkeys(row["setting"] for row in random))
+def _random(rows: Sequence[Row]) -> str:
+    """A row for each head and shortcut."""
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
     pairs: dict[tuple[str, str], Row] = {}
-    for row in random:
+    for row in rows:
         for one in row["shortcuts"]:
             pair = pairs.setdefault((row["name"], one["name"]), {"head": row["name"], **one})
             pair[row["setting"]] = one
-    tables = []
-    if pairs:
-        tables.append(markdown_table(list(pairs.values()), [*_NAMES, *_columns_of(settings)]))
-    models = [
-        {"head": f"{row['name']}, {row['setting']}", **one, _MODEL: one}
-        for row in trained
+    return markdown_table(list(pairs.values()), [*_NAMES, *_columns_of(settings)])
+
+
+def _models(rows: Sequence[Row]) -> str:
+    flat = [
+        {"head": row["name"], "setting": row["setting"], **one, _MODEL: one}
+        for row in rows
         for one in row["shortcuts"]
     ]
-    if models:
-        tables.append(markdown_table(models, [*_NAMES, *_columns_of([_MODEL])]))
-    return "\n\n".join(tables)
+    setting: Column = ("features", lambda row: row["setting"])
+    return markdown_table(flat, [_NAMES[0], setting, _NAMES[1], *_columns_of([_MODEL])])
 
 
 _MODEL = "model"
-_NAMES: list[Column] = [("head", lambda row: row["head"]), ("shortcut", lambda row: row["name"])]
 
 
 def _columns_of(settings: Sequence[str]) -> list[Column]:
@@ -138,22 +112,22 @@ def _columns_of(settings: Sequence[str]) -> list[Column]:
     suffix = dict.fromkeys(settings, "") if len(settings) == 1 else suffix
     return [
         *((f"right{suffix[setting]}", cell(setting, "equal")) for setting in settings),
-        ("no label", cell(settings[0], "no_label")),
+        *(("no label", cell(setting, "no_label")) for setting in settings[:1]),
         *((f"bits lost{suffix[setting]}", cell(setting, "bits_lost")) for setting in settings),
     ]
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """A bar for each head and shortcut; random logits at the first scale only."""
-    scales = sorted({row["setting"] for row in rows if row["setting"].startswith("random")})
+    scales = sorted({row["setting"] for row in rows if _is_random(row)})
     shown = [row for row in rows if row["setting"] not in scales[1:]]
-    bars = [(row, one) for row in shown for one in row["shortcuts"]]
+    bars = [(row, one) for row in sorted(shown, key=_is_random, reverse=True) for one in row["shortcuts"]]
     figure, axes = subplots(1, 1, width=9, height=1.2 + 0.26 * len(bars))
     axis = axes[0, 0]
     for place, (_, one) in enumerate(bars):
         axis.barh(place, 100 * one["equal"], color=_COLOURS[one["name"]], height=0.75)
         axis.text(100 * one["equal"] + 0.7, place, percent(one["equal"]), va="center", fontsize=8)
-    labels = [f"{row['name']} ({_short(row)})" for row, _ in bars]
+    labels = [f"{in_words(row['name'])} ({row['setting'].split()[0]})" for row, _ in bars]
     axis.set_yticks(range(len(bars)), labels, fontsize=8)
     axis.set(ylim=(len(bars) - 0.5, -0.5), xlim=(0, 110), xlabel="finds the best label, % of the cases")
     axis.grid(True, axis="x", alpha=0.3)
@@ -161,7 +135,3 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     handles = [axis.barh([0], [0], color=_COLOURS[name], label=name) for name in used]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     save(figure, path)
-
-
-def _short(row: Row) -> str:
-    return "random" if row["setting"].startswith("random") else row["setting"].split()[0]

@@ -14,17 +14,17 @@ from torch import Tensor
 from benchmarks.claims import argmax, order, rank
 from benchmarks.claims.trained import Frozen, TrainedModel, frozen_features, sentences
 from benchmarks.harness.fitting import Stopwatch
+from benchmarks.harness.names import FULL_SOFTMAX
 from benchmarks.harness.process import CommandError
-from user_dir.errors import UsageError
-from user_dir.label_order import label_order
+from mhe_nmt.order import named_order
 
-#: The joint form is trained nowhere else.
-JOINT = "joint, 4 groups"
+#: No other benchmark trains the joint form.
+JOINT = "product-4-groups-joint"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A row to be: what it is called, under which circumstances, from what, and what measures it."""
+    """A row to be measured: its id, its setting, its inputs, and the function that measures it."""
 
     name: str
     setting: str
@@ -87,14 +87,14 @@ def _order(options: argparse.Namespace, seed: int) -> Iterator[Measurement]:
             return None
         spec = str(options.order or options.data / "order.txt") if kind == "clustered" else kind
         try:
-            return label_order(spec, labels, seed)
-        except UsageError as error:
-            raise CommandError(str(error).replace("--mhe-label-order", "--order")) from error
+            return named_order(spec, labels, seed, what=f"--order {spec}")
+        except ValueError as error:
+            raise CommandError(str(error)) from error
 
     made_with = {"data": options.data.name}
     for regime in order.REGIMES:
         for head in order.HEADS:
-            for kind in ("none",) if head.startswith("full") else order.ORDERS:
+            for kind in ("none",) if head.startswith(FULL_SOFTMAX) else order.ORDERS:
                 measure = functools.partial(figures, regime, head, kind)
                 yield Measurement(head, f"{regime}, order {kind}", made_with, measure)
 
@@ -104,4 +104,4 @@ CLAIMS: dict[str, Callable[[argparse.Namespace, int], Iterator[Measurement]]] = 
     "argmax": _argmax,
     "order": _order,
 }
-"""In the order in which they can be measured: argmax looks at a head that rank fits."""
+"""In the order in which they can be measured: argmax needs a head that rank fits."""

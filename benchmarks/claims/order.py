@@ -1,8 +1,8 @@
 """Claim 3: the order of the labels matters to an underfitted model and ceases to matter once it overfits.
 
 A small translation model without attention is trained end to end: the mean of the source's embeddings and the
-two previous target words predict the next one. Underfitted, it is narrow and sees all the text once;
-overfitted, it is wide and sees a few hundred sentences until it knows them by heart.
+two previous target words predict the next one. In the underfitted regime it is narrow and sees all the text
+once; in the overfitted regime it is wide and sees a few hundred sentences until it knows them by heart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mhe_nmt import OutputHead, build_head
 
 BATCH, RATE = 500, 3e-3
 HISTORY = 2
-"""Target words that are seen."""
+"""Number of previous target words that are seen."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ REGIMES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """A head, its options, and whether its labels have an order to vary."""
+    """A head, its options, and the width of the bottleneck in front of it, if it has one."""
 
     head: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -48,11 +48,11 @@ class Layer:
 
 
 HEADS = {
-    "full softmax": Layer("onehot"),
-    "full softmax behind 2 units": Layer("onehot", bottleneck=2),
+    "onehot": Layer("onehot"),
+    "onehot-bottleneck-2": Layer("onehot", bottleneck=2),
     "product": Layer("product"),
-    "cascade digit": Layer("cascade", {"conditioning": "digit"}),
-    "cascade table": Layer("cascade"),
+    "cascade-digit": Layer("cascade", {"conditioning": "digit"}),
+    "cascade-table": Layer("cascade"),
 }
 ORDERS = ("random", "dictionary", "clustered")
 
@@ -60,15 +60,15 @@ ORDERS = ("random", "dictionary", "clustered")
 class Network(nn.Module):
     """Positions to negative log-likelihoods and best words.
 
-    A position's inputs are one row of numbers: of its source sentence in `sources`, and of its last
-    `HISTORY` target words.
+    A position's inputs are one row of numbers: the number of its source sentence in `sources`, and those of
+    its last `HISTORY` target words.
 
     Args:
         sources: all source sentences, which positions refer to.
         source_words, labels: sizes of the dictionaries.
         width: of the embeddings and of the hidden layer.
-        layer: the head, for `width` features or for those of its bottleneck.
-        order: of its labels.
+        layer: the head, on `width` features or on those of its bottleneck.
+        order: the label order of the head.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Network(nn.Module):
 def positions_of(targets: list[Tensor], first_source: int) -> tuple[Tensor, Tensor]:
     """All positions of these sentences: `(n, 1 + HISTORY)` numbers of source and history, and `(n,)` words.
 
-    Before its beginning a sentence has its last word, `</s>`, as fairseq gives it to a decoder.
+    The words before the beginning of a sentence are its last word, `</s>`, as in fairseq's decoder input.
     """
     sources = torch.arange(first_source, first_source + len(targets))
     lengths = torch.tensor([len(sentence) for sentence in targets])

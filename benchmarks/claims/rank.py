@@ -21,9 +21,9 @@ from mhe_nmt.files import replacing
 
 BATCH = 200
 RATES = (0.003, 0.01, 0.03)
-"""Each layer is trained with all of them: what suits a wide layer is too little for a narrow one."""
+"""Each layer is trained with all of them: a rate that suits a wide layer is too low for a narrow one."""
 SHARE_TO_CHOOSE = 0.02
-"""Of the training positions: not trained on, they choose the learning rate."""
+"""The share of the training positions that choose the learning rate and are not trained on."""
 
 Split = tuple[Tensor, Tensor]
 
@@ -32,7 +32,7 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class Model:
-    """A head, its rank in the paper's sense where it has one, and the width of a bottleneck before it."""
+    """A head, its rank in the paper's sense if it has one, and the width of a bottleneck in front of it."""
 
     family: str
     head: str
@@ -62,21 +62,25 @@ class Fitted(nn.Module):
 
 
 def _models() -> dict[str, Model]:
-    models = {"full softmax": Model("bottleneck", "onehot")}
+    models = {"onehot": Model("bottleneck", "onehot")}
     for width in (1, 2, 4, 8, 16, 32, 64, 128):
-        models[f"bottleneck {width}"] = Model("bottleneck", "onehot", width, bottleneck=width)
+        models[f"onehot-bottleneck-{width}"] = Model("bottleneck", "onehot", width, bottleneck=width)
     models["product"] = Model("product", "product", 1)
     for form in ("joint", "mixture"):
         for groups in (2, 4, 8, 16):
             options = {"groups": groups, "form": form}
-            models[f"{form}, {groups} groups"] = Model(form, "product", groups, options)
+            name = f"product-{groups}-groups" + ("-joint" if form == "joint" else "")
+            models[name] = Model(form, "product", groups, options)
     for conditioning in ("table", "digit"):
         for prototypes in (1, 8):
-            name = f"cascade {conditioning}" + (", 8 prototypes" if prototypes > 1 else "")
+            name = f"cascade-{conditioning}" + ("-8-prototypes" if prototypes > 1 else "")
             options = {"conditioning": conditioning, "prototypes": prototypes}
-            models[name] = Model(f"cascade {conditioning}", "cascade", None, options)
+            models[name] = Model(f"cascade-{conditioning}", "cascade", None, options)
     for fraction in (0.05, 0.2):
-        models[f"sampling {fraction}"] = Model("sampling", "sampling", None, {"sample_fraction": fraction})
+        options = {"sample_fraction": fraction, "positives": "block", "unit": "block"}
+        models[f"sampling-{fraction:.0%}".replace("%", "-percent")] = Model(
+            "sampling", "sampling", None, options
+        )
     return models
 
 
@@ -114,7 +118,7 @@ def measure(name: str, frozen: Frozen, seed: int, kept: Path) -> dict[str, Any]:
 
 
 def _trained(name: str, train: Split, labels: int, rate: float, seed: int) -> tuple[Fitted, list[float]]:
-    """One pass over the positions, and the seconds of its updates."""
+    """The model after one pass over the positions, and the seconds of its updates."""
     features, words = train
     torch.manual_seed(seed)
     model = MODELS[name].build(features.size(-1), labels)
@@ -130,7 +134,7 @@ def _trained(name: str, train: Split, labels: int, rate: float, seed: int) -> tu
 
 def file_of(name: str, kept: Path) -> Path:
     """Where a trained model is kept."""
-    return kept / f"{name.replace(', ', '-').replace(' ', '-')}.pt"
+    return kept / f"{name}.pt"
 
 
 def load(name: str, frozen: Frozen, kept: Path) -> Fitted | None:

@@ -1,8 +1,8 @@
 """Times decoding through every output layer and vocabulary size: `python -m benchmarks.decoding WORK_DIR`.
 
-One run on one machine: for each vocabulary size and output layer, the output layer's part of a decoding step
-(in this process) and `fairseq-generate` as a whole (its own process). Rows that the results file has already
-are not measured again.
+For each vocabulary size and output layer it measures the output layer's part of a decoding step (in this
+process) and `fairseq-generate` as a whole (in a process of its own). Rows that are in the results file are
+not measured again. Tables and a plot are made from that file.
 """
 
 from __future__ import annotations
@@ -18,43 +18,46 @@ from typing import Any
 import torch
 
 from benchmarks.decoding.models import OUTPUT_LAYERS, batches, build, make_data
-from benchmarks.decoding.report import write_report
+from benchmarks.decoding.report import KEY, write_report
 from benchmarks.decoding.step import measure
-from benchmarks.harness.process import USER_DIR, CommandError, run_logged, shown, tool
-from benchmarks.harness.results import append_row, read_rows
-from benchmarks.harness.runner import cpu_name
+from benchmarks.harness.process import USER_DIR, CommandError, run_logged, tool
+from benchmarks.harness.recipe import recipe
+from benchmarks.harness.results import Row, append_row, read_rows
+from benchmarks.harness.trainings import surroundings
 
 SIZES = (8_192, 32_768, 131_072, 524_288, 1_048_576)
 _TRANSLATED = re.compile(r"Translated [\d,]+ sentences \([\d,]+ tokens\) in ([\d.]+)s \(([\d.]+) sentences/s")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.decoding",
+        description=__doc__.split("\n")[0],
+        epilog=__doc__.split("\n\n")[1],
+    )
     add = parser.add_argument
     # fmt: off
     add("work_dir", type=Path, metavar="WORK_DIR", help="for data and checkpoints, up to 6 GB at a time")
     add("--sizes", default=",".join(map(str, SIZES)), metavar="V,V,...", help="default: %(default)s")
-    add("--layers", default=None, metavar="NAME;NAME;...", help=f"default: {';'.join(OUTPUT_LAYERS)}")
-    add("--sentences", type=int, default=64, metavar="N", help="a batch (default: %(default)s)")
+    add("--layers", nargs="+", default=list(OUTPUT_LAYERS), choices=OUTPUT_LAYERS, metavar="NAME",
+        help=f"some of {', '.join(OUTPUT_LAYERS)} (default: all)")
+    add("--sentences", type=int, default=64, metavar="N", help="per batch (default: %(default)s)")
     add("--beam", type=int, default=5, metavar="N", help="default: %(default)s")
     add("--length", type=int, default=20, metavar="N", help="of every translation (default: %(default)s)")
     add("--repeats", type=int, default=9, metavar="N", help="of every step (default: %(default)s)")
     add("--nats", type=float, default=2.4, metavar="H",
-        help="mean entropy of the models' distributions (default: %(default)s, as of trained models)")
+        help="mean entropy of the models' distributions (default: %(default)s, as in trained models)")
     add("--threads", type=int, default=torch.get_num_threads(), metavar="N", help="default: %(default)s")
     add("--results", type=Path, default=Path("docs/results/decoding.jsonl"), metavar="FILE",
-        help="default: %(default)s; table and plot are written beside it")
+        help="default: %(default)s; tables and a plot are written next to it")
     # fmt: on
     options = parser.parse_args()
-    layers = options.layers.split(";") if options.layers else list(OUTPUT_LAYERS)
-    unknown = [name for name in layers if name not in OUTPUT_LAYERS]
-    if unknown:
-        parser.error(f"--layers: there is no {unknown[0]!r}; choose from {'; '.join(OUTPUT_LAYERS)}")
     torch.set_num_threads(options.threads)
     try:
         for size in (int(part) for part in options.sizes.split(",")):
-            for name in layers:
-                if any(row["name"] == name and row["labels"] == size for row in rows(options.results)):
+            for name in options.layers:
+                done = read_rows(options.results, KEY)
+                if any(row["name"] == name and row["labels"] == size for row in done):
                     continue
                 row = measured(name, size, options)
                 append_row(options.results, row)
@@ -62,17 +65,12 @@ def main() -> None:
                     f"{size} {name}: {row['step_ms']:.1f} ms, {row['sentences_per_s']} sentences/s",
                     flush=True,
                 )
-        command = shown(["python", "-m", "benchmarks.decoding", *sys.argv[1:]])
-        write_report(options.results, rows(options.results), command)
+        write_report(options.results)
     except CommandError as error:
         sys.exit(f"error: {error}")
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    return read_rows(path, ("name", "labels"))
-
-
-def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
+def measured(name: str, size: int, options: argparse.Namespace) -> Row:
     """One row: the output layer ``name`` over ``size`` labels."""
     folder = options.work_dir / str(size)
     data = make_data(folder, size, 2 * options.sentences)
@@ -95,9 +93,9 @@ def measured(name: str, size: int, options: argparse.Namespace) -> dict[str, Any
         shutil.rmtree(folder)
     row.update(
         sentences=options.sentences, beam=options.beam, length=options.length, nats=options.nats,
-        threads=options.threads, torch=torch.__version__, machine=cpu_name(),
+        threads=options.threads,
     )  # fmt: skip
-    return row
+    return row | surroundings("torch")
 
 
 def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespac
         "generate_s": seconds,
         "sentences_per_s": speed,
         "generate_wall_s": took.seconds,
-        "command": shown(command),
+        **recipe([command]),
     }
 
 

@@ -1,4 +1,4 @@
-"""Models for the benchmark: one decoder, random weights, an output layer of a trained model's sharpness."""
+"""Models for the benchmark: one decoder with random weights, output layers as sharp as trained ones."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.harness.names import ADAPTIVE, TIED_SOFTMAX
 from benchmarks.harness.process import USER_DIR, run_logged, tool
 
-#: Options of fairseq-train by the name of the output layer. The first two are fairseq's own.
+#: Options of fairseq-train by the id of the output layer. The first two output layers are fairseq's own.
 OUTPUT_LAYERS: dict[str, tuple[str, ...]] = {
-    "full softmax": ("--arch", "transformer_iwslt_de_en", "--share-decoder-input-output-embed"),
-    "adaptive softmax": ("--arch", "transformer_iwslt_de_en", "--adaptive-softmax-cutoff", "CUTOFFS"),
+    TIED_SOFTMAX: ("--arch", "transformer_iwslt_de_en", "--share-decoder-input-output-embed"),
+    ADAPTIVE: ("--arch", "transformer_iwslt_de_en", "--adaptive-softmax-cutoff", "CUTOFFS"),
     "product": ("--mhe-head", "product"),
-    "product, 8 groups": ("--mhe-head", "product", "--mhe-groups", "8"),
-    "cascade, table": ("--mhe-head", "cascade", "--share-decoder-input-output-embed"),
-    "cascade, table, wide first head": (
+    "product-8-groups": ("--mhe-head", "product", "--mhe-groups", "8"),
+    "cascade-table-tied": ("--mhe-head", "cascade", "--share-decoder-input-output-embed"),
+    "cascade-table-tied-wide-first-head": (
         "--mhe-head", "cascade", "--share-decoder-input-output-embed", "--mhe-radices", "WIDE",
     ),
-    "cascade, digit": ("--mhe-head", "cascade", "--mhe-conditioning", "digit"),
+    "cascade-digit": ("--mhe-head", "cascade", "--mhe-conditioning", "digit"),
 }  # fmt: skip
-BASELINE = "full softmax"
-PEERS = ("full softmax", "adaptive softmax")
+PEERS = (TIED_SOFTMAX, ADAPTIVE)
 
 SOURCE_SYMBOLS = 1000
 SOURCE_LENGTH = 20
@@ -49,7 +49,7 @@ class Built:
 
     @property
     def output_parameters(self) -> int:
-        """Parameters of the output layer, those shared with the embedding among them."""
+        """Parameters of the output layer, including those shared with the embedding."""
         decoder = self.model.decoder
         layer = getattr(decoder, "head", None) or decoder.adaptive_softmax or decoder.output_projection
         return sum(parameter.numel() for parameter in layer.parameters())
@@ -93,11 +93,11 @@ def make_data(folder: Path, num_labels: int, sentences: int) -> Path:
 
 
 def build(name: str, data: Path, num_labels: int, nats: float) -> Built:
-    """The model with output layer ``name``, its distributions of mean entropy ``nats``.
+    """The model with output layer ``name``, whose distributions have a mean entropy of ``nats``.
 
-    All models of one ``num_labels`` have the same decoder weights, but for the scale of its last layer norm:
-    with random weights the distributions would be flat, as no trained model's are, and a cascade would have
-    to look at every branch.
+    All models of one ``num_labels`` have the same decoder weights, except for the scale of the last layer
+    norm: with random weights the distributions would be flat, unlike those of trained models, and a cascade
+    would have to look at every branch.
     """
     from fairseq import options, tasks
 
@@ -117,7 +117,7 @@ def build(name: str, data: Path, num_labels: int, nats: float) -> Built:
 
 
 def cutoffs(num_labels: int) -> str:
-    """Clusters of the adaptive softmax: a sixteenth and a quarter of the vocabulary, as in its paper."""
+    """The adaptive softmax's cutoffs: a sixteenth and a quarter of the vocabulary, as in its paper."""
     return f"{num_labels // 16},{num_labels // 4}"
 
 
@@ -128,7 +128,7 @@ def wide_radices(num_labels: int) -> tuple[int, int]:
 
 
 def _same_decoder(model: Any) -> None:
-    """Draws all weights but the output layer's anew, so that they do not depend on how that was built."""
+    """Draws all weights except the output layer's anew, so that they do not depend on how it was built."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

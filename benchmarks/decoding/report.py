@@ -1,84 +1,85 @@
-"""Table and plot of the benchmark's rows."""
+"""Tables and plot of `benchmarks.decoding`: a row per output layer, a column per vocabulary size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.decoding.models import BASELINE, OUTPUT_LAYERS
+from benchmarks.decoding.models import OUTPUT_LAYERS, PEERS
+from benchmarks.harness.names import TIED_SOFTMAX, in_words
+from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
-from benchmarks.harness.results import markdown_table, write_whole
+from benchmarks.harness.recipe import script
+from benchmarks.harness.results import OUTPUT_LAYER, Column, Row, markdown_table, measured_with, read_rows
 
-Row = dict[str, Any]
-
-
-def write_report(results: Path, rows: Sequence[Row], command: str) -> None:
-    """Writes ``results`` with the suffixes .md and .png."""
-    rows = sorted(rows, key=lambda row: (row["labels"], list(OUTPUT_LAYERS).index(row["name"])))
-    if not rows:
-        return
-    text = "\n".join([*_preamble(rows[0], command), "", table(rows), "", f"![plot]({results.stem}.png)", ""])
-    write_whole(results.with_suffix(".md"), text)
-    plot(rows, results.with_suffix(".png"))
+KEY = ("name", "labels")
 
 
-def _preamble(row: Row, command: str) -> list[str]:
-    return [
-        "# Decoding speed",
-        "",
-        f"Written by `{command}`. {row['machine']}, {row['threads']} threads, torch {row['torch']}, float32.",
-        f"Transformer of 6 + 6 layers, d = 512 (iwslt size), random weights, {row['sentences']} sentences × "
-        f"beam {row['beam']}, translations of {row['length']} tokens.",
-        f"Output layers are scaled to a mean entropy of {row['nats']:g} nats, as trained models have; with",
-        "flat distributions a cascade would expand every branch.",
-        "",
-        "*Output layer*: median time from the decoder's features to the continuations that the search",
-        "chooses, over the steps of a real search, and by how much the process grows in it at most.",
-        "*fairseq-generate*: sentences a second as it reports them. Ratios are to fairseq's full softmax,",
-        "tied to the embedding.",
-    ]
+def write_report(results: Path) -> None:
+    """Writes the tables, the commands and the plot of a results file."""
+    rows = read_rows(results, KEY)
+    titled = [(f"{in_words(row['name'])}, V = {row['labels']:,}", row) for row in rows]
+    publish(results, tables(results), script(titled))
+    if len({row["labels"] for row in rows}) > 1:
+        plot(rows, results.with_suffix(".png"))
 
 
-def table(rows: Sequence[Row]) -> str:
-    base = {row["labels"]: row for row in rows if row["name"] == BASELINE}
-
-    def ratio(field: str, inverse: bool) -> Callable[[Row], str]:
-        def cell(row: Row) -> str:
-            if row["labels"] not in base:
-                return "–"
-            peer = base[row["labels"]][field]
-            return f"{peer / row[field] if inverse else row[field] / peer:.1f}×"
-
-        return cell
-
-    return markdown_table(
-        rows,
-        [
-            ("V", lambda row: f"{row['labels']:,}"),
-            ("output layer", lambda row: row["name"]),
-            ("its parameters", lambda row: f"{row['output_parameters']:,}"),
-            ("ms a step", lambda row: f"{row['step_ms']:.1f}"),
-            ("faster by", ratio("step_ms", True)),
-            ("peak MB a step", lambda row: f"{row['step_peak_mb']:.0f}"),
-            ("fairseq-generate, sentences/s", lambda row: f"{row['sentences_per_s']:.2f}"),
-            ("faster by ", ratio("sentences_per_s", False)),
-        ],
+def tables(results: Path) -> dict[str, str]:
+    """Milliseconds and memory per step, sentences per second, and parameters; with the setting below one."""
+    rows = read_rows(results, KEY)
+    setting = (
+        f"Models have a mean entropy of {rows[0]['nats']:g} nats. {rows[0]['sentences']} sentences × beam "
+        f"{rows[0]['beam']}, translations of {rows[0]['length']} tokens. {measured_with(rows)}"
     )
+    found = {
+        "step": _by_size(
+            rows, lambda row, base: _with_ratio(row["step_ms"], base["step_ms"] / row["step_ms"])
+        ),
+        "memory": _by_size(rows, lambda row, base: f"{row['step_peak_mb']:,.0f}"),
+        "speed": _by_size(
+            rows,
+            lambda row, base: _with_ratio(
+                row["sentences_per_s"], row["sentences_per_s"] / base["sentences_per_s"]
+            ),
+        ),
+        "parameters": _by_size(rows, lambda row, base: f"{row['output_parameters']:,}"),
+        "setting": setting,
+    }
+    return {f"{results.stem}-{name}": text for name, text in found.items()}
+
+
+def _with_ratio(value: float, ratio: float) -> str:
+    shown = f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+    return f"{shown} ({ratio:,.0f}×)" if ratio >= 100 else f"{shown} ({ratio:.1f}×)"
+
+
+def _by_size(rows: Sequence[Row], shown: Callable[[Row, Row], str]) -> str:
+    """A table with a cell for each row, made from it and from the full softmax's over as many labels."""
+    cells = {(row["name"], row["labels"]): row for row in rows}
+
+    def column(size: int) -> Column:
+        def cell(row: Row) -> str:
+            own, base = cells.get((row["name"], size)), cells.get((TIED_SOFTMAX, size))
+            return shown(own, base) if own and base else "–"
+
+        return f"V = {size:,}", cell
+
+    names = [{"name": name} for name in OUTPUT_LAYERS if any(row["name"] == name for row in rows)]
+    return markdown_table(names, [OUTPUT_LAYER, *map(column, sorted({row["labels"] for row in rows}))])
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Time of the output layer and speed of the whole command against V."""
     figure, ((left, right),) = subplots(1, 2, width=6, height=5)
     for name in OUTPUT_LAYERS:
-        own = [row for row in rows if row["name"] == name]
+        own = sorted((row for row in rows if row["name"] == name), key=lambda row: row["labels"])
         if not own:
             continue
         sizes = [row["labels"] for row in own]
-        style = {"marker": "o", "label": name, "linestyle": "--" if "softmax" in name else "-"}
+        style = {"marker": "o", "label": in_words(name), "linestyle": "--" if name in PEERS else "-"}
         left.plot(sizes, [row["step_ms"] for row in own], **style)
         right.plot(sizes, [row["sentences_per_s"] for row in own], **style)
-    for axes, title in ((left, "output layer, ms a step"), (right, "fairseq-generate, sentences/s")):
+    for axes, title in ((left, "output layer, ms per step"), (right, "fairseq-generate, sentences/s")):
         axes.set(xscale="log", yscale="log", xlabel="vocabulary size V", title=title)
         axes.grid(True, which="both", alpha=0.3)
     left.legend()

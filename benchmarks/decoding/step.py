@@ -20,7 +20,7 @@ _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 
 @dataclass
 class Step:
-    """What one step of a real beam search gave the output layer and the search."""
+    """The inputs of the output layer and of the search in one step of a real beam search."""
 
     step: int
     features: Tensor  # (rows, d)
@@ -30,7 +30,7 @@ class Step:
 
 @torch.no_grad()
 def record(generator: Any, model: Any, batch: dict[str, Any]) -> list[Step]:
-    """Runs the search on ``batch`` and keeps every step's inputs of output layer and search."""
+    """Runs the search on ``batch`` and keeps the inputs of output layer and search in every step."""
     steps: list[Step] = []
     features: list[Tensor] = []
     search_step, extract = generator.search.step, model.decoder.extract_features
@@ -53,7 +53,7 @@ def record(generator: Any, model: Any, batch: dict[str, Any]) -> list[Step]:
 
 
 def replay(generator: Any, model: Any, recorded: Step) -> Callable[[], Any]:
-    """The output layer and the choice of continuations of a recorded step, to be called again and again."""
+    """A function that repeats the output layer and the choice of continuations of a recorded step."""
     shape = recorded.scores.shape[:2]
 
     def choose(columns: Tensor) -> Any:
@@ -62,8 +62,7 @@ def replay(generator: Any, model: Any, recorded: Step) -> Callable[[], Any]:
         )
 
     def through_candidates() -> Any:
-        generator.model.features = [recorded.features]
-        return choose(generator.model.columns())
+        return choose(generator.model.begin_step([recorded.features]))
 
     def through_all_scores() -> Any:
         output = recorded.features.unsqueeze(1)
@@ -74,25 +73,25 @@ def replay(generator: Any, model: Any, recorded: Step) -> Callable[[], Any]:
         log_probs[:, generator.pad] = -torch.inf
         return choose(log_probs)
 
-    return through_candidates if hasattr(generator.model, "columns") else through_all_scores
+    return through_candidates if hasattr(generator.model, "begin_step") else through_all_scores
 
 
 @torch.no_grad()
 def measure(model: Any, task: Any, batch: dict[str, Any], beam: int, repeats: int) -> dict[str, Any]:
     """Median milliseconds of a step's output layer, and the memory that it needs at its peak.
 
-    The steps are those of a real search of ``batch`` but for the first, in which all hypotheses are one.
+    The steps are those of a real search on ``batch``, except for the first, where all hypotheses are equal.
     """
     options = argparse.Namespace(beam=beam, max_len_a=0, max_len_b=6, min_len=6)
     generator = task.build_generator([model], options)
-    # Not the last one either: there the generator lets nothing but the end through.
+    # In the last step the generator lets only the end of the sentence through.
     steps = record(generator, model, batch)[1:-1]
     calls = [replay(generator, model, recorded) for recorded in steps]
     for call in calls:
         call()
     times: list[float] = []
     for _ in range(repeats):
-        # A step of several seconds needs no more repetition.
+        # A step that takes several seconds needs fewer repetitions.
         if sum(times) > 60_000:
             break
         for call in calls:
@@ -109,9 +108,9 @@ def measure(model: Any, task: Any, batch: dict[str, Any], beam: int, repeats: in
 
 
 def peak_memory(call: Callable[[], Any]) -> float:
-    """By how many MB the process grows at most during ``call`` (Linux, glibc)."""
+    """The largest growth of the process during ``call`` in MB (Linux, glibc)."""
     allocator = ctypes.CDLL(None)
-    # Every tensor from 64 KB on gets pages of its own, which a free gives back: none is hidden in the heap.
+    # Each tensor of 64 KB or more gets its own pages and returns them when it is freed; the heap hides none.
     allocator.mallopt(_MMAP_THRESHOLD, 1 << 16)
     allocator.malloc_trim(0)
     try:
@@ -120,7 +119,7 @@ def peak_memory(call: Callable[[], Any]) -> float:
         call()
         return max(0.0, _status("VmHWM") - before)
     finally:
-        # Where the allocator's own rule ends up in a process that frees large tensors.
+        # The value that the allocator itself reaches in a process that frees large tensors.
         allocator.mallopt(_MMAP_THRESHOLD, 32 << 20)
 
 

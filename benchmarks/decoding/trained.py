@@ -1,8 +1,9 @@
 """Times decoding with trained models: `python -m benchmarks.decoding.trained DATA RUN [RUN ...]`.
 
-Each RUN is a folder with a checkpoint_best.pt, such as those that benchmarks.translation leaves. On real
-sentences, in this process: the output layer's part of a decoding step over all scores (`--task translation`)
-and over candidates (`--task translation_mhe`), and how sharp the distributions are that it met.
+Each RUN is a folder with a checkpoint_best.pt, such as those that benchmarks.translation leaves; its name is
+the row id of the output layer. On real sentences and in this process it measures the output layer's part of a
+decoding step over all scores (`--task translation`) and over candidates (`--task translation_mhe`), and how
+sharp the distributions are.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import torch
 
 from benchmarks.decoding.models import batches, mean_entropy
 from benchmarks.decoding.step import measure
+from benchmarks.harness.pages import publish
 from benchmarks.harness.process import USER_DIR
-from benchmarks.harness.results import markdown_table
-from benchmarks.harness.runner import write_json
+from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, read_json, write_json
+from benchmarks.translation.heads import finds_candidates
 
 
 def main() -> None:
@@ -29,19 +31,19 @@ def main() -> None:
     # fmt: off
     add("data", type=Path, metavar="DATA")
     add("runs", type=Path, nargs="+", metavar="RUN")
-    add("--sentences", type=int, default=64, metavar="N", help="a batch (default: %(default)s)")
+    add("--sentences", type=int, default=64, metavar="N", help="per batch (default: %(default)s)")
     add("--beam", type=int, default=5, metavar="N", help="default: %(default)s")
-    add("--repeats", type=int, default=9, metavar="N", help="of every step (default: %(default)s)")
+    add("--repeats", type=int, default=9, metavar="N", help="of each step (default: %(default)s)")
     add("--results", type=Path, default=Path("docs/results/decoding-trained.json"), metavar="FILE",
         help="default: %(default)s")
     # fmt: on
     options = parser.parse_args()
-    rows = [measured(run, options) for run in options.runs]
-    write_json(options.results, rows)
-    print(table(rows))
+    write_json(options.results, [measured(run, options) for run in options.runs])
+    publish(options.results, tables(options.results))
+    print(*tables(options.results).values())
 
 
-def measured(run: Path, options: argparse.Namespace) -> dict[str, Any]:
+def measured(run: Path, options: argparse.Namespace) -> Row:
     """The row of one trained model."""
     from fairseq import checkpoint_utils, utils
 
@@ -64,18 +66,21 @@ def measured(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     return row
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """A pipe table of the rows."""
-    return markdown_table(
-        rows,
-        [
-            ("run", lambda row: row["name"]),
-            ("V", lambda row: f"{row['labels']:,}"),
-            ("mean entropy, nats", lambda row: f"{row['entropy_nats']:.2f}"),
-            ("all scores, ms a step", lambda row: f"{row['dense_step_ms']:.1f}"),
-            ("candidates, ms a step", lambda row: f"{row['candidates_step_ms']:.1f}"),
-        ],
-    )
+def tables(results: Path) -> dict[str, str]:
+    """The table of a results file."""
+
+    def candidates(row: Row) -> str:
+        # The others take the way of all scores under either task.
+        return f"{row['candidates_step_ms']:.1f}" if finds_candidates(row["name"]) else "–"
+
+    columns = [
+        OUTPUT_LAYER,
+        ("V", lambda row: f"{row['labels']:,}"),
+        ("mean entropy, nats", lambda row: f"{row['entropy_nats']:.2f}"),
+        ("step over all scores, ms", lambda row: f"{row['dense_step_ms']:.1f}"),
+        ("step over candidates, ms", candidates),
+    ]
+    return {results.stem: markdown_table(read_json(results), columns)}
 
 
 if __name__ == "__main__":

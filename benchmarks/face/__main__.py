@@ -1,10 +1,10 @@
 """Sampled and full margin classifiers on Labelled Faces in the Wild: `python -m benchmarks.face LFW_DIR`.
 
-LFW_DIR has `pairs.txt` (view 2) and the pictures, `lfw112/PERSON/PERSON_0001.png`. Each classifier is
-trained by `python -m vision_xmc.face train` on everybody who is not in the pairs of `--folds`, and its last
-weights are verified on these folds: nothing is chosen by them. A row for each training is added to the
-results file (.jsonl), and a table with the exact commands and a plot are written beside it (.md, .png). What
-is finished is not done again, and an interrupted training is resumed.
+LFW_DIR holds `pairs.txt` (view 2) and the pictures, `lfw112/PERSON/PERSON_0001.png`. `python -m
+vision_xmc.face train` trains each classifier on everybody who is not in the pairs of `--folds`, and its
+last weights are verified on these folds, which choose nothing. A row for each training is added to the
+results file (.jsonl), from which tables, commands and a plot are made. Finished work is not repeated, and
+an interrupted training is resumed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from threading import Lock
 from typing import Any
 
 from benchmarks.face.memory import Plan
-from benchmarks.face.report import report, write_plot
-from benchmarks.harness.process import CommandError, shown
-from benchmarks.harness.results import Row, read_rows, write_whole
+from benchmarks.face.report import write_report
+from benchmarks.harness.names import in_words
+from benchmarks.harness.process import CommandError
+from benchmarks.harness.recipe import recipe
+from benchmarks.harness.results import Row, write_whole
 from benchmarks.harness.sweep import guarded
 from benchmarks.harness.trainings import chosen, folder_of, in_turn, keep, new_parser, run_once, surroundings
 from vision_xmc.common.errors import UsageError
@@ -28,15 +30,15 @@ from vision_xmc.engine.metrics_log import read as read_metrics
 from vision_xmc.face.data.pairs import pairs_of_folds, read_pairs
 from vision_xmc.face.data.validation import people_in
 
-#: What all trainings have in common: on LFW 1,660 updates, some three minutes on one thread of a CPU.
+#: The options that all trainings share: 1,660 updates on LFW, about three minutes on one CPU thread.
 RECIPE = "@small"
 CLASSIFIERS = {
-    "ArcFace": "--margin arcface",
-    "ArcFace, MHS 50%": "--margin arcface --head sampling --sample-fraction 0.5",
-    "ArcFace, MHS 25%": "--margin arcface --head sampling --sample-fraction 0.25",
-    "ArcFace, MHS 10%": "--margin arcface --head sampling --sample-fraction 0.1",
-    "CosFace": "--margin cosface",
-    "CosFace, MHS 25%": "--margin cosface --head sampling --sample-fraction 0.25",
+    "arcface": "--margin arcface",
+    "arcface-sampling-50-percent": "--margin arcface --head sampling --sample-fraction 0.5",
+    "arcface-sampling-25-percent": "--margin arcface --head sampling --sample-fraction 0.25",
+    "arcface-sampling-10-percent": "--margin arcface --head sampling --sample-fraction 0.1",
+    "cosface": "--margin cosface",
+    "cosface-sampling-25-percent": "--margin cosface --head sampling --sample-fraction 0.25",
 }
 FAR = "0.01"
 PICTURES, PAIRS = "lfw112", "pairs.txt"
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("folder", type=Path, metavar="LFW_DIR", help=f"with {PICTURES}/ and {PAIRS}")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3")
     add("--folds", type=int, nargs="+", default=[9, 10], metavar="N",
-        help="folds to verify, whose people are not trained on; two at least (default: 9 10)")
+        help="folds to verify on, whose people are not trained on; at least two (default: 9 10)")
     add("--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: %(default)s)")
     # fmt: on
     return parser
@@ -65,7 +67,6 @@ def _benchmark(options: argparse.Namespace) -> None:
     options.folder = options.folder.resolve()
     options.runs = (options.runs or Path("runs/lfw")).resolve()
     results = options.results or Path("docs/results/lfw.jsonl")
-    plot = results.with_suffix(".png")
     _write_left_out(options)
     lock = Lock()
 
@@ -73,11 +74,11 @@ def _benchmark(options: argparse.Namespace) -> None:
         seed, name = which
         row = _measured(options, name, seed)
         with lock:
-            keep(row, results, lambda rows: report(rows, list(CLASSIFIERS), plot.name))
-            write_plot(read_rows(results), list(CLASSIFIERS), plot)
-            print(f"{name}, seed {seed}: accuracy {100 * row['accuracy']:.2f}%", flush=True)
+            keep(row, results)
+            write_report(results, list(CLASSIFIERS))
+            print(f"{in_words(name)}, seed {seed}: accuracy {100 * row['accuracy']:.2f}%", flush=True)
 
-    # One seed of all first: a broken-off comparison is one all the same.
+    # All classifiers with one seed first, so that an interrupted comparison still is a comparison.
     in_turn([(seed, name) for seed in options.seeds for name in names], one, options.jobs)
 
 
@@ -96,7 +97,7 @@ def _write_left_out(options: argparse.Namespace) -> None:
 
 
 def commands(options: argparse.Namespace, name: str, seed: int) -> list[list[str]]:
-    """The training of a classifier, its verification, and that on all pairs of the same people."""
+    """The training of a classifier, its verification, and that on all pairs of the same people's pictures."""
     folder = _folder(options, name, seed)
     program = [sys.executable, "-m", "vision_xmc.face"]
     pictures = str(options.folder / PICTURES)
@@ -121,7 +122,7 @@ def _folder(options: argparse.Namespace, name: str, seed: int) -> Path:
 
 
 def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
-    """Does what is not done yet; the row of the results."""
+    """Runs what is not done yet and returns the row of results."""
     folder, lines = _folder(options, name, seed), commands(options, name, seed)
     verified = folder / "verified.jsonl"
     printed: list[str] = []
@@ -153,7 +154,7 @@ def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
         "used_fraction": fraction,
         "classifier_bytes": plan.peak,
         "train_seconds": result["train_seconds"],
-        "commands": [shown(line) for line in lines],
+        **recipe(lines),
         **surroundings("torch", "accelerate"),
     }
 

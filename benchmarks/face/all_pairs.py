@@ -1,7 +1,7 @@
 """A face model on every pair of some people's pictures: `python -m benchmarks.face.all_pairs`.
 
-Protocols of some thousand pairs tell models apart that differ by points; all pairs of the same people's
-pictures are hundreds of times as many. Prints a line of JSON.
+A protocol of some thousand pairs can only tell models apart that differ by points. All pairs of the same
+people's pictures are hundreds of times as many. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vision_xmc.face.metrics.verification import roc_curve, tar_at_far
 
 PROGRAM = "python -m benchmarks.face.all_pairs"
 FAR = 1e-3
-#: Pictures of a person, the first ones by name. The number of pairs of one person goes with the square of it.
+#: Pictures per person, the first ones by name. The number of pairs of a person grows with the square.
 MOST = 12
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--checkpoint", type=Path, required=True, metavar="FILE")
     add("--images", type=Path, required=True, metavar="DIR", help="with PERSON/PICTURE")
-    add("--people", type=Path, required=True, metavar="FILE", help="names, one a line")
+    add("--people", type=Path, required=True, metavar="FILE", help="one name per line")
     options = parser.parse_args(arguments)
     return run_command(PROGRAM, lambda: print(json.dumps(_measured(options)), flush=True))
 
@@ -53,11 +53,11 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
 
 
 def all_pairs(embeddings: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
-    """Each two of N pictures once.
+    """All pairs of N pictures, each once.
 
     Args:
         embeddings: ``(N, d)`` of length 1.
-        people: ``(N,)`` who is on each.
+        people: ``(N,)``, the person on each.
 
     Returns:
         Cosines ``(N · (N - 1) / 2,)``, and whether both are of one person.

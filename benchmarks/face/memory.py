@@ -1,8 +1,8 @@
-"""Memory of the class weights of a face model on each process: planned, and measured.
+"""The memory of a face model's class weights on each process: planned, and measured.
 
-``python -m benchmarks.face.memory plan`` prints what the tensors of an update take, from their shapes.
+``python -m benchmarks.face.memory plan`` computes the memory of an update's tensors from their shapes.
 ``python -m benchmarks.face.memory measure --classes 100000 --processes 1 2 3`` trains a classifier of that
-many classes for a few updates, in real processes on the CPU, and prints by how much each grew at most.
+many classes for a few updates, in real processes on the CPU, and prints the largest growth of each.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Plan:
     Args:
         classes, embedding: ``V`` and ``d``.
         processes: ``P``.
-        examples: ``N``, of an update over all processes.
-        fraction: share of the classes that an update is trained against; 1 for the full classifier.
+        examples: ``N``, per update over all processes.
+        fraction: share of the classes that an update trains; 1 for the full classifier.
     """
 
     classes: int
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def trained_rows(self) -> int:
-        """Unit vectors of the trained classes and the gradients of them; drawn ones also before scaling."""
+        """Unit vectors of the trained classes and their gradients; drawn rows also before scaling."""
         copies = 2 if self.fraction == 1 else 4
         return int(copies * FLOAT * self.fraction * self.rows * self.embedding)
 
@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        """In the backward pass, or in the optimizer's step, which has one more copy of the weights."""
+        """The larger of backward pass and optimizer's step, which has one more copy of the weights."""
         return self.kept + max(self.trained_rows + self.logits, FLOAT * self.rows * self.embedding)
 
 
@@ -109,12 +109,12 @@ def main() -> None:
 
 
 def shown_bytes(size: int) -> str:
-    """With a unit, decimal."""
+    """A size with a decimal unit."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _measured(plan: Plan) -> list[int]:
-    """The growth of each process at most, in bytes."""
+    """The largest growth of each process, in bytes."""
     line = [
         sys.executable,
         "-m",
@@ -132,7 +132,7 @@ def _measured(plan: Plan) -> list[int]:
 
 
 def _work(classes: int, embedding: int, examples: int, fraction: float) -> None:
-    """One process of a measurement; prints the bytes by which it grew."""
+    """One process of a measurement; prints its growth in bytes."""
     dist.init_process_group("gloo")
     torch.set_num_threads(1)
     torch.manual_seed(dist.get_rank())
@@ -144,19 +144,19 @@ def _work(classes: int, embedding: int, examples: int, fraction: float) -> None:
         return ClassShards(embedding, classes, ArcFace(), sampler=sampler)
 
     grown = growth(build, features, labels)
-    # One write each, so that lines of several processes do not mix.
+    # A single write per process, so that their lines do not mix.
     os.write(1, f"{grown}\n".encode())
     dist.destroy_process_group()
 
 
 def growth(build: Callable[[], nn.Module], features: torch.Tensor, labels: torch.Tensor) -> int:
-    """Bytes by which this process grows at most when it trains a classifier.
+    """The largest growth of this process in bytes while it trains a classifier.
 
     Args:
         build: makes it.
         features, labels: ``(n, d)`` and ``(n,)``, a batch.
     """
-    # What a first training loads and allocates for good is no part of the classifier.
+    # What the first training loads and allocates permanently does not belong to the classifier.
     _train(ClassShards(features.size(1), SMALL, ArcFace()), features, labels % SMALL)
     before = peak_bytes()
     _train(build(), features, labels)
@@ -164,7 +164,7 @@ def growth(build: Callable[[], nn.Module], features: torch.Tensor, labels: torch
 
 
 def new_optimizer(head: nn.Module) -> torch.optim.Optimizer:
-    """Of class weights, as face models are trained."""
+    """The optimizer of class weights, with the settings of our face models."""
     return torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
 
 

@@ -1,15 +1,14 @@
 """Time and memory of the class layer by the number of people: `python -m benchmarks.face.partial_fc`.
 
-Blocks of classes (MHS) and single random classes (Partial FC) at the same budget, and all classes, on the
-same embeddings: forward, backward and a step of SGD with momentum. They take turns in one process, and times
-are medians of processor time. Peaks of memory come from a process for each (the growth beyond what a training
-of 1,000 classes needed). Rows go to the results file (.jsonl), a table beside it (.md).
+It compares sampling by blocks of classes, single random classes at the same budget (Partial FC), and all
+classes, on the same embeddings: forward, backward and a step of SGD with momentum. They take turns in one
+process, and times are medians of processor time. Each peak of memory comes from a process of its own (its
+growth beyond a training of 1,000 classes). Rows go to the results file (.jsonl), from which tables are made.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -23,19 +22,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.face.memory import growth, new_optimizer, shown_bytes
+from benchmarks.harness.names import FULL_SOFTMAX, in_words
+from benchmarks.harness.pages import publish
 from benchmarks.harness.process import ROOT, CommandError, shown
-from benchmarks.harness.results import Column, Row, markdown_table, write_whole
+from benchmarks.harness.recipe import recipe, script
+from benchmarks.harness.results import Column, Row, markdown_table, measured_with, read_rows, write_rows
 from benchmarks.harness.sweep import guarded
-from benchmarks.harness.trainings import measured_with, surroundings
+from benchmarks.harness.trainings import surroundings
 from mhe_nmt.margin import ArcFace, Margin
 from vision_xmc.face.head.block_sampler import BlockSampler
 from vision_xmc.face.head.class_shards import ClassifierOutput, ClassShards, initial_rows
 from vision_xmc.face.head.sharded_nll import ShardedNll
 
-FULL, PEER, BLOCKS = "full", "Partial FC", "MHS"
+FULL, PEER, BLOCKS = FULL_SOFTMAX, "partial-fc", "sampling"
 NAMES = (FULL, PEER, BLOCKS)
 WARM_UP = 2
-"""Updates of each that are not counted: the first ones allocate."""
+"""Number of updates of each that are not counted, because the first ones allocate."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--fraction", type=float, default=0.1, metavar="F",
         help="budget of both samplers (default: %(default)s)")
     add("--embedding", type=int, default=128, metavar="D", help="default: %(default)s")
-    add("--examples", type=int, default=256, metavar="N", help="in an update (default: %(default)s)")
+    add("--examples", type=int, default=256, metavar="N", help="per update (default: %(default)s)")
     add("--rounds", type=int, default=7, metavar="N", help="updates of each to time (default: %(default)s)")
     add("--threads", type=int, default=1, metavar="N", help="CPU threads (default: %(default)s)")
     add("--results", type=Path, default=Path("docs/results/face-partial-fc.jsonl"), metavar="FILE",
@@ -67,20 +69,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> None:
-    command = shown(["python", "-m", "benchmarks.face.partial_fc", *arguments])
+    made_by = recipe([["python", "-m", "benchmarks.face.partial_fc", *arguments]])
     rows: list[Row] = []
     for classes in options.classes:
         timed = measure_times(options, classes)
         for row in timed:
             row["peak_bytes"] = _peak(options, row["name"], classes)
-            rows.append({**row, "threads": options.threads, "command": command, **surroundings("torch")})
-            print(f"{row['name']}, {classes:,} people: {row['update_ms']:.1f} ms", flush=True)
-    write_whole(options.results, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    write_whole(options.results.with_suffix(".md"), report(rows))
+            rows.append({**row, "threads": options.threads, **made_by, **surroundings("torch")})
+            print(f"{in_words(row['name'])}, {classes:,} people: {row['update_ms']:.1f} ms", flush=True)
+    write_rows(options.results, rows)
+    write_report(options.results)
+
+
+def write_report(results: Path) -> None:
+    """Writes the tables and the command of a results file."""
+    rows = read_rows(results, ("name", "classes"))
+    publish(results, tables(results), script([("all rows", rows[0])]))
 
 
 def build(name: str, classes: int, embedding: int, fraction: float) -> nn.Module:
-    """One of the classifiers, on ArcFace. Raises CommandError for a budget that is too small for a block."""
+    """One of the classifiers, with ArcFace. Raises CommandError for a budget that is smaller than a block."""
     if name == PEER:
         return RandomClasses(embedding, classes, ArcFace(), fraction)
     try:
@@ -108,7 +116,7 @@ def measure_times(options: argparse.Namespace, classes: int) -> list[Row]:
 
 
 class _Trainer:
-    """One classifier and what its updates took."""
+    """One classifier and the times of its updates."""
 
     def __init__(self, name: str, options: argparse.Namespace, classes: int) -> None:
         self.head = build(name, classes, options.embedding, options.fraction)
@@ -143,7 +151,7 @@ class _Trainer:
 
 
 def _peak(options: argparse.Namespace, name: str, classes: int) -> int:
-    """Bytes by which a process that trains this classifier alone grew at most."""
+    """The largest growth in bytes of a process that trains only this classifier."""
     line = [sys.executable, "-m", "benchmarks.face.partial_fc", "--worker", name, "--classes", str(classes)]
     for option in ("fraction", "embedding", "examples", "threads"):
         line += [f"--{option}", str(getattr(options, option))]
@@ -161,56 +169,51 @@ def _grown(options: argparse.Namespace, name: str, classes: int) -> int:
     return growth(made, *batch(options, classes, 0))
 
 
-def _of(name: str, key: str, rows: Sequence[Row]) -> Callable[[Row], str]:
-    """The ratio to another classifier over as many people."""
-    base = {row["classes"]: row[key] for row in rows if row["name"] == name}
+_TIMES: list[Column] = [
+    ("people", lambda row: f"{row['classes']:,}"),
+    ("classifier", lambda row: in_words(row["name"])),
+    ("classes trained", lambda row: f"{row['trained']:,.0f}"),
+    ("forward + backward, ms", lambda row: f"{row['forward_backward_ms']:.1f}"),
+    ("update, ms", lambda row: f"{row['update_ms']:.1f}"),
+    ("examples per second", lambda row: f"{1000 * row['examples'] / row['update_ms']:,.0f}"),
+    ("peak memory", lambda row: shown_bytes(row["peak_bytes"])),
+]
 
-    def ratio(row: Row) -> str:
-        # So small a classifier that the process did not grow by it.
-        return f"{row[key] / base[row['classes']]:.2f}" if base[row["classes"]] else "–"
 
-    return ratio
+def _ratio(key: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        # The process does not grow measurably with a very small classifier.
+        return f"{row[key] / row['base'][key]:.2f}" if row["base"][key] else "–"
+
+    return cell
 
 
-def columns(rows: Sequence[Row]) -> list[Column]:
-    return [
-        ("people", lambda row: f"{row['classes']:,}"),
-        ("trained against", lambda row: row["name"]),
-        ("classes", lambda row: f"{row['trained']:,.0f}"),
-        ("forward + backward (ms)", lambda row: f"{row['forward_backward_ms']:.1f}"),
-        ("of Partial FC's", _of(PEER, "forward_backward_ms", rows)),
-        ("of the full's", _of(FULL, "forward_backward_ms", rows)),
-        ("update (ms)", lambda row: f"{row['update_ms']:.1f}"),
-        ("of Partial FC's", _of(PEER, "update_ms", rows)),
-        ("of the full's", _of(FULL, "update_ms", rows)),
-        ("examples/s", lambda row: f"{1000 * row['examples'] / row['update_ms']:,.0f}"),
-        ("peak memory", lambda row: shown_bytes(row["peak_bytes"])),
-        ("of Partial FC's", _of(PEER, "peak_bytes", rows)),
-        ("of the full's", _of(FULL, "peak_bytes", rows)),
+_RATIOS: list[Column] = [
+    ("people", lambda row: f"{row['classes']:,}"),
+    ("classifier", lambda row: in_words(row["name"])),
+    ("compared with", lambda row: in_words(row["base"]["name"])),
+    ("forward + backward", _ratio("forward_backward_ms")),
+    ("update", _ratio("update_ms")),
+    ("peak memory", _ratio("peak_bytes")),
+]
+
+
+def tables(results: Path) -> dict[str, str]:
+    """Times and memory, and their ratios."""
+    rows = read_rows(results, ("name", "classes"))
+    pairs = [
+        {**row, "base": base}
+        for name, other in ((BLOCKS, PEER), (BLOCKS, FULL), (PEER, FULL))
+        for row in rows
+        for base in rows
+        if (row["name"], base["name"], row["classes"]) == (name, other, base["classes"])
     ]
-
-
-def report(rows: Sequence[Row]) -> str:
-    """The text of the .md file."""
-    one = rows[0]
-    budget = next(row["fraction"] for row in rows if row["name"] == BLOCKS)
-    return f"""# The class layer of a face model: blocks, single random classes, all classes
-
-{markdown_table(rows, columns(rows))}
-
-Both samplers have a budget of {budget:.0%} of the classes, targets included; {one["examples"]} examples in an
-update, embeddings of {one["embedding"]} numbers, ArcFace, float32, one process. An update is forward,
-backward and a step of SGD with momentum and weight decay, which goes over the whole matrix whatever was
-drawn. Times are processor time, medians of {one["updates"]} updates, all three in turn on the same
-embeddings; memory is by how much a process of its own grew at most. Partial FC is
-benchmarks/face/partial_fc.py, after An et al., CVPR 2022.
-
-{measured_with(rows)}
-
-```sh
-{one["command"]}
-```
-"""
+    found = {
+        "times": markdown_table(rows, _TIMES),
+        "ratios": markdown_table(pairs, _RATIOS),
+        "measured": measured_with(rows),
+    }
+    return {f"{results.stem}-{name}": text for name, text in found.items()}
 
 
 class RandomClasses(nn.Module):
@@ -219,7 +222,8 @@ class RandomClasses(nn.Module):
     Partial FC: An et al., "Killing Two Birds with One Stone: Efficient and Robust Training of Face
     Recognition CNNs by Partial FC", CVPR 2022, section 3.3 and algorithm 1. Every class gets a uniform random
     number, those of the batch a larger one, and the ``fraction · V`` largest are trained: their rows are
-    copied out of the matrix, and everything after that is what :class:`vision_xmc.models.ClassShards` does.
+    copied out of the matrix, and everything after that is as in
+    :class:`vision_xmc.face.head.class_shards.ClassShards`.
 
     Args:
         embedding: ``d``.

@@ -1,4 +1,4 @@
-"""The table and the plot of `benchmarks.face`: means over seeds with their standard errors."""
+"""Tables, commands and plot of `benchmarks.face`: means over seeds with their standard errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.names import in_words
+from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
-from benchmarks.harness.results import Column, Mean, Row, markdown_table, mean_of
-from benchmarks.harness.trainings import command_section, measured_with
+from benchmarks.harness.recipe import script
+from benchmarks.harness.results import (
+    Column,
+    Mean,
+    Row,
+    markdown_table,
+    mean_of,
+    measured_with,
+    read_rows,
+)
 
 Groups = dict[str, list[Row]]
 
@@ -22,12 +32,11 @@ def by_name(rows: Sequence[Row], order: Sequence[str]) -> Groups:
 
 
 def difference_to_full(name: str, groups: Groups, value: Callable[[Row], float]) -> Mean | None:
-    """Mean value less that of the full classifier with the same margin; with the error of that difference.
+    """Mean value minus that of the full classifier with the same margin, with the error of the difference.
 
-    Seeds are no pairs: what two classifiers make of one have nothing but the backbone's first weights in
-    common.
+    Trainings with the same seed are not treated as pairs: they share only the backbone's first weights.
     """
-    full, _, sampled = name.partition(",")
+    full, _, sampled = name.partition("-")
     if not sampled or full not in groups:
         return None
     own, base = (mean_of([value(row) for row in groups[n]]) for n in (name, full))
@@ -62,73 +71,83 @@ def _average(group: Row, value: Callable[[Row], float]) -> float:
     return statistics.fmean(value(row) for row in group["rows"])
 
 
-COLUMNS: list[Column] = [
-    ("classifier", lambda group: group["name"]),
+_NAME: Column = ("classifier", lambda group: in_words(group["name"]))
+
+_ACCURACY: list[Column] = [
+    _NAME,
     ("seeds", lambda group: str(len(group["rows"]))),
-    ("accuracy (%)", _mean(_accuracy)),
+    ("accuracy, %", _mean(_accuracy)),
     ("over folds", lambda group: f"± {100 * _average(group, lambda row: row['fold_standard_error']):.2f}"),
-    ("to full (points)", _difference(_accuracy)),
-    ("TAR (%) at FAR 1e-2", _mean(lambda row: row["tar"])),
-    ("all pairs: AUC (%)", _mean(_auc)),
-    ("to full (points)", _difference(_auc)),
-    ("all pairs: TAR (%) at FAR 1e-3", _mean(lambda row: row["all_pairs"]["tar"])),
-    ("classes trained (%)", lambda group: f"{100 * _average(group, lambda row: row['used_fraction']):.1f}"),
-    ("classifier (MB)", lambda group: f"{_average(group, lambda row: row['classifier_bytes']) / 1e6:.1f}"),
+    ("to full, points", _difference(_accuracy)),
+    ("TAR at FAR 1e-2, %", _mean(lambda row: row["tar"])),
+]
+
+_ALL_PAIRS: list[Column] = [
+    _NAME,
+    ("AUC, %", _mean(_auc)),
+    ("to full, points", _difference(_auc)),
+    ("TAR at FAR 1e-3, %", _mean(lambda row: row["all_pairs"]["tar"])),
+]
+
+_COST: list[Column] = [
+    _NAME,
+    ("classes trained, %", lambda group: f"{100 * _average(group, lambda row: row['used_fraction']):.1f}"),
+    ("classifier, MB", lambda group: f"{_average(group, lambda row: row['classifier_bytes']) / 1e6:.1f}"),
     (
-        "update (ms)",
+        "update, ms",
         lambda group: f"{1000 * _average(group, lambda row: row['train_seconds'] / row['updates']):.0f}",
     ),
-    ("training (min)", lambda group: f"{_average(group, lambda row: row['train_seconds'] / 60):.1f}"),
+    ("training, min", lambda group: f"{_average(group, lambda row: row['train_seconds'] / 60):.1f}"),
 ]
 
 
-def report(rows: Sequence[Row], order: Sequence[str], plot: str) -> str:
-    """The text of the .md file beside the .jsonl file; `plot` is the name of the picture beside it."""
-    groups = by_name(rows, order)
+def write_report(results: Path, order: Sequence[str]) -> None:
+    """Writes the tables, the commands and the plot of a results file; `order` is that of the classifiers."""
+    rows = [row for own in by_name(read_rows(results), order).values() for row in own]
+    titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
+    publish(results, tables(results, order), script(titled))
+    write_plot(rows, order, results.with_suffix(".png"))
+
+
+def tables(results: Path, order: Sequence[str]) -> dict[str, str]:
+    """Accuracy on the folds, figures on all pairs, cost, and the setting."""
+    groups = by_name(read_rows(results), order)
+    rows = [row for own in groups.values() for row in own]
     table: list[Row] = [{"name": name, "rows": own, "groups": groups} for name, own in groups.items()]
-    ordered = [row for own in groups.values() for row in own]
-    one = ordered[0]
-    beyond = one["all_pairs"]
+    one, beyond = rows[0], rows[0]["all_pairs"]
     folds = " and ".join(map(str, one["folds"]))
-    return f"""# Faces: full and sampled classifiers, verified on folds {folds}
-
-{markdown_table(table, COLUMNS)}
-
-![accuracy against the classifier's memory]({plot})
-
-Trained on {one["people"]:,} people, none of whom is in the {one["pairs"]:,} pairs of folds {folds};
-{one["epochs"]:g} epochs, {one["updates"]:,} updates. Verified are the last weights; nothing was chosen by
-these folds but each one's threshold, which comes from the others of them. "All pairs" are all
-{beyond["pairs"]:,} pairs of the same people's pictures, at most twelve of each;
-{beyond["pairs_of_one_person"]:,} are of one person (`python -m benchmarks.face.all_pairs`). ± is the
-standard error of the mean over seeds, "over folds" that over the folds of a training. "To full" is the
-difference to the mean of the full classifier with the same margin. "Classes trained": what updates were
-trained against on average, targets included.
-"Classifier": weights, gradients, momentum, trained rows and logits at their peak, by arithmetic (`Plan` in
-benchmarks/face/memory.py). An update's time is that of the training, data included, by the clock: whatever
-else the machine did is in it.
-
-{measured_with(ordered)}
-
-{command_section(ordered, "benchmarks.face LFW_DIR")}"""
+    setting = (
+        f"{one['people']:,} people to train on, {one['pairs']:,} pairs in folds {folds}; "
+        f"{one['epochs']:g} epochs, {one['updates']:,} updates. All pairs: {beyond['pairs']:,}, of which "
+        f"{beyond['pairs_of_one_person']:,} show one person. {measured_with(rows)}"
+    )
+    found = {
+        "accuracy": markdown_table(table, _ACCURACY),
+        "all-pairs": markdown_table(table, _ALL_PAIRS),
+        "cost": markdown_table(table, _COST),
+        "setting": setting,
+    }
+    return {f"{results.stem}-{name}": text for name, text in found.items()}
 
 
 def write_plot(rows: Sequence[Row], order: Sequence[str], path: Path) -> None:
-    """Accuracy against the classifier's memory, a line for each margin; bars: standard errors."""
+    """Accuracy against the classifier's memory, a line for each margin; bars are standard errors."""
     groups = by_name(rows, order)
     figure, axes = subplots(1, 1, width=6, height=4)
     axis: Any = axes[0][0]
-    for margin in dict.fromkeys(name.partition(",")[0] for name in groups):
-        members = [own for name, own in groups.items() if name.partition(",")[0] == margin]
+    for margin in dict.fromkeys(name.partition("-")[0] for name in groups):
+        members = [own for name, own in groups.items() if name.partition("-")[0] == margin]
         members.sort(key=lambda own: own[0]["classifier_bytes"])
         sizes = [statistics.fmean(row["classifier_bytes"] for row in own) / 1e6 for own in members]
         means = [mean_of([100 * row["accuracy"] for row in own]) for own in members]
         errors = [error or 0.0 for _, error in means]
-        axis.errorbar(sizes, [mean for mean, _ in means], errors, marker="o", capsize=3, label=margin)
+        axis.errorbar(
+            sizes, [mean for mean, _ in means], errors, marker="o", capsize=3, label=in_words(margin)
+        )
         for size, (mean, _), own in zip(sizes, means, members, strict=True):
             share = statistics.fmean(row["used_fraction"] for row in own)
             axis.annotate(f"{share:.0%}", (size, mean), xytext=(5, 5), textcoords="offset points", fontsize=8)
     axis.margins(x=0.1)
-    axis.set(xlabel="classifier, MB (marked: classes trained in an update)", ylabel="accuracy, %")
+    axis.set(xlabel="classifier, MB (labels: share of classes trained per update)", ylabel="accuracy, %")
     axis.legend()
     save(figure, path)

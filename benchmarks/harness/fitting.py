@@ -1,4 +1,4 @@
-"""Small trainings inside a benchmark: Adam with a warm-up and linear decay, and what the updates took."""
+"""Small trainings inside a benchmark: Adam with a warm-up and linear decay, each update timed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def fit(
     warmup: int = 50,
     after: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Trains for so many updates; the learning rate rises over `warmup` of them and falls to 0 over all.
+    """Trains for `updates` updates; the learning rate rises for `warmup` of them and falls to 0 over all.
 
     Args:
         parameters: of the model.
-        backward: given the number of the update, adds its gradients to the parameters.
+        backward: is given the number of the update and adds its gradients to the parameters.
         updates: at least 1.
         rate: the highest learning rate.
-        warmup: updates.
-        after: called after each update with how many there were, outside what is timed.
+        warmup: number of updates.
+        after: called after each update with the number of updates so far; its time is not counted.
 
     Returns:
-        Seconds of processor time of each update, Adam's part included.
+        Seconds of processor time of each update, including Adam's part.
     """
     optimizer = torch.optim.Adam(list(parameters), lr=rate, betas=(0.9, 0.98), fused=True)
     seconds = []
@@ -50,13 +50,13 @@ def fit(
 
 
 class Stopwatch:
-    """What a measurement took, and where it ran."""
+    """The time that a measurement takes, and the machine that it runs on."""
 
     def __init__(self) -> None:
         self._wall, self._processor = time.monotonic(), time.process_time()
 
     def figures(self) -> dict[str, Any]:
-        """Seconds on the wall and of the processor since the start, the processor's name, versions."""
+        """Wall time and processor time in seconds since the start, the processor's name, and versions."""
         return {
             "wall_seconds": time.monotonic() - self._wall,
             "cpu_seconds": time.process_time() - self._processor,

@@ -1,6 +1,6 @@
 """Counts a checkpoint's parameters: `python -m benchmarks.harness.parameters CHECKPOINT` prints them as JSON.
 
-It is a program of its own because fairseq registers a plug-in once a process.
+It is a program of its own because fairseq registers a plug-in only once per process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.harness.process import USER_DIR
 
 
 def count(model: nn.Module) -> dict[str, Any]:
-    """The output layer's parameters, its own and those it shares with the embeddings, and the model's."""
+    """The output layer's own parameters, those it shares with the embeddings, and the whole model's."""
     decoder = model.decoder
     head = getattr(decoder, "head", None) or decoder.adaptive_softmax or decoder.output_projection
     embeddings = {id(p) for side in (model.encoder, decoder) for p in side.embed_tokens.parameters()}

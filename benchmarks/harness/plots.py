@@ -25,7 +25,7 @@ def subplots(
 
 
 def save(figure: Any, path: Path, dpi: int = 110) -> None:
-    """Writes the figure and lets go of it."""
+    """Writes the figure to a file and closes it."""
     from matplotlib import pyplot
 
     path.parent.mkdir(parents=True, exist_ok=True)

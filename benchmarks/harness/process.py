@@ -26,8 +26,9 @@ KEEP_MEMORY = {
 }
 """An environment in which freed memory is kept for the next tensor, in large pages.
 
-Unless told, glibc gives every large tensor back to the kernel, and the page faults of the next one are a good
-part of the time of whatever makes large tensors, such as a full softmax: a comparison would be of allocators.
+By default glibc gives every large tensor back to the kernel. The page faults of the next one then take a good
+part of the time of a layer that makes large tensors, such as a full softmax, and a comparison of output
+layers becomes one of allocators.
 """
 
 _ERROR_LINE = re.compile(r"(?i)^[\w.]*(error|exception)\b|: error: |^error: |killed|out of memory")
@@ -42,10 +43,10 @@ _stopping = threading.Event()
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command took.
+    """The cost of a command.
 
-    seconds: of wall time.
-    peak_bytes: of memory, of its largest process; a process begins with the peak of the one that started it.
+    seconds: wall time.
+    peak_bytes: memory of its largest process; a process begins with the peak of the one that started it.
     """
 
     seconds: float
@@ -60,7 +61,7 @@ def tool(name: str) -> str:
     """A command-line tool of the running Python's environment, such as `fairseq-train`."""
     path = Path(sys.executable).parent / name
     if not path.exists():
-        raise CommandError(f"{name} is not installed beside {shown([sys.executable])}; run `make setup`")
+        raise CommandError(f"{name} is not installed next to {shown([sys.executable])}; run `make setup`")
     return str(path)
 
 
@@ -77,7 +78,7 @@ def run_logged(
     on_line: Callable[[str], None] | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Finished:
-    """Runs `command` in the repository, appends what it prints to `log`, and returns what it took.
+    """Runs `command` in the repository, appends its output to `log`, and returns its cost.
 
     `on_line` sees every line; `environment` is added to this process's. Raises CommandError if the command
     fails.
@@ -116,7 +117,7 @@ def run_logged(
 
 
 def _wait(child: subprocess.Popen[str]) -> int:
-    """Like `child.wait()`, but returns the bytes that this child alone had at its peak."""
+    """Like `child.wait()`, but returns the peak memory of this child alone, in bytes."""
     try:
         _, status, usage = os.wait4(child.pid, 0)
     except ChildProcessError:
@@ -128,7 +129,7 @@ def _wait(child: subprocess.Popen[str]) -> int:
 
 
 def stop_others() -> None:
-    """Ends every command that `run_logged` still has running, in whichever thread, and starts no more."""
+    """Ends every command that `run_logged` is still running in any thread, and starts no more."""
     _stopping.set()
     for child in list(_children):
         child.terminate()
@@ -147,9 +148,9 @@ def _explain(command: Sequence[str], status: int, tail: list[str], log: Path) ->
 
 
 def peak_bytes(process: int | str = "self") -> int:
-    """The largest resident set of a process in bytes, by its number; 0 when it has ended.
+    """The largest resident set of a process in bytes, by its number; 0 if it has ended.
 
-    Not getrusage's figure, in which a process begins with the peak of the one that started it.
+    This is not the figure of getrusage, where a process begins with the peak of the one that started it.
     """
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()

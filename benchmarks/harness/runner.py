@@ -1,7 +1,7 @@
 """One translation experiment from end to end with fairseq's own commands: train, translate, score, count.
 
-Every step leaves a record in the experiment's folder and is skipped when that record is of the same command;
-an interrupted training resumes from fairseq's last checkpoint.
+Every step leaves a record in the experiment's folder and is skipped if its command is the recorded one; an
+interrupted training resumes from fairseq's last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.process import KEEP_MEMORY, USER_DIR, CommandError, run_logged, shown, tool
-from benchmarks.harness.results import write_whole
+from benchmarks.harness.recipe import recipe
+from benchmarks.harness.results import write_json
 from benchmarks.harness.train_log import TrainLog
 
 _SPEED = re.compile(r"Translated [\d,]+ sentences .*\(([\d.]+) sentences/s")
 
-# What may change between two calls of one training: how long it goes on, not what it is.
+# These may change between two calls of one training: they say how long it runs, not what it is.
 _EXTENDABLE = ("--max-epoch", "--max-update", "--log-interval", "--num-workers")
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A training and how its test set is translated. `train_options` are fairseq-train's, less paths."""
+    """A training and how its test set is translated. `train_options` are fairseq-train's, without paths."""
 
     name: str
     data: Path
@@ -40,6 +41,10 @@ class Experiment:
     subset: str = "test"
     seed: int = 1
     threads: int = 1
+
+    @property
+    def precision(self) -> str:
+        return "bfloat16" if "--autocast-bf16" in self.train_options else "float32"
 
     @property
     def checkpoint(self) -> Path:
@@ -83,7 +88,7 @@ class Experiment:
         return [str(self.data), "--user-dir", str(USER_DIR)]
 
     def commands(self) -> list[list[str]]:
-        """All of them, in order."""
+        """All commands of the experiment, in order."""
         after = [
             (self.generate_command(penalty), self.score_command(penalty)) for penalty in self.length_penalties
         ]
@@ -98,7 +103,7 @@ def run(
     announce: Announce = lambda command: None,
     on_train_line: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Does whatever of the experiment is not done yet and returns its row of results.
+    """Runs the steps of the experiment that are not done yet and returns its row of results.
 
     `announce` sees each command before it runs, `on_train_line` each line that the training prints. Raises
     CommandError with a sentence for the user.
@@ -108,10 +113,12 @@ def run(
     try:
         row |= TrainLog.read(experiment.train_log).figures()
     except (ValueError, KeyError, OSError) as error:
-        raise CommandError(f"the training log does not tell how the training went: {error}") from error
+        raise CommandError(f"the training log does not say how the training went: {error}") from error
     row |= count_parameters(experiment)
     row["scores"] = [score(experiment, penalty, announce) for penalty in experiment.length_penalties]
-    row["commands"] = [shown(command) for command in experiment.commands()]
+    row |= recipe(
+        experiment.commands(), updates=row["updates"], seed=experiment.seed, precision=experiment.precision
+    )
     return row | {"versions": versions(), "processor": processor_name()}
 
 
@@ -120,7 +127,7 @@ def train(
     announce: Announce = lambda command: None,
     on_line: Callable[[str], None] | None = None,
 ) -> None:
-    """Trains, or goes on where an interrupted training stopped, or does nothing if it is finished."""
+    """Trains, resumes an interrupted training, or does nothing if the training is finished."""
     command = experiment.train_command()
     started = _read(experiment.folder / "started.json")
     if started and _lasting(started["command"]) != _lasting(_plain(command)):
@@ -181,7 +188,7 @@ def score(
 
 
 def count_parameters(experiment: Experiment) -> dict[str, Any]:
-    """The head's parameters, its own and shared ones, and the model's."""
+    """The number of the head's own parameters, of its shared ones, and of the whole model's."""
     path, identity = experiment.folder / "parameters.json", _identity(experiment.checkpoint)
     record = _read(path)
     if not record or record["checkpoint"] != identity:
@@ -205,13 +212,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes a whole file or none."""
-    write_whole(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-
-
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record, or None if there is none that is whole."""
+    """A record, or None if the file is missing or broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
@@ -219,12 +221,12 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _plain(command: list[str]) -> list[str]:
-    """The command with its program's bare name: the same command of a moved environment is the same."""
+    """The command with its program's bare name, so that it stays the same if the environment moves."""
     return [Path(command[0]).name, *command[1:]]
 
 
 def _lasting(command: list[str]) -> list[str]:
-    """The command's options, each with its values, without those that may change."""
+    """The command's options, each with its values, except for those that may change."""
     options: list[list[str]] = [[]]
     for part in command:
         if part.startswith("--"):

@@ -24,16 +24,16 @@ def sweep(
     jobs: int,
     after_each: Callable[[], None],
 ) -> None:
-    """Does whatever is not done of each experiment and adds its row to `results`.
+    """Runs what is not done yet of each experiment and adds its row to `results`.
 
     Args:
-        experiments: what a row says beside the figures, and the experiment.
+        experiments: the fields that a row has besides the figures, and the experiment.
         results: the .jsonl file.
         key: the fields that tell rows apart.
-        jobs: how many at a time.
+        jobs: number of experiments that run at a time.
         after_each: called when a row has been added.
 
-    Raises CommandError of the first that fails; the others are stopped.
+    Raises CommandError for the first that fails; the others are stopped.
     """
     lock = Lock()
 
@@ -71,7 +71,7 @@ def _print_epoch(title: str, line: str) -> None:
 
 
 def guarded(name: str, action: Callable[[], None]) -> int:
-    """Runs a benchmark's main part; a failure or an interruption becomes one sentence and a status."""
+    """Runs a benchmark's main part and returns its exit status; a failure becomes one sentence."""
     # A polite kill must not leave trainings behind, any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -80,6 +80,6 @@ def guarded(name: str, action: Callable[[], None]) -> int:
         print(f"{name}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"{name}: interrupted; the same command resumes from here", file=sys.stderr)
         return 130
     return 0

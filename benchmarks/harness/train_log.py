@@ -33,7 +33,7 @@ def _number(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class TrainLog:
-    """The records at the ends of the epochs, in order; of an epoch done twice, the later one."""
+    """The records at the ends of the epochs, in order; the later one if an epoch was trained twice."""
 
     train: list[dict[str, Any]]
     valid: list[dict[str, Any]]
@@ -65,7 +65,7 @@ class TrainLog:
         return statistics.median(values[1:] or values)
 
     def figures(self) -> dict[str, Any]:
-        """What a result row says about the training."""
+        """The part of a result row about the training."""
         last = self.train[-1]
         return {
             "epochs": int(last["epoch"]),

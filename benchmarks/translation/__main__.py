@@ -1,106 +1,34 @@
 """German→English with every output layer: `python -m benchmarks.translation CORPUS DATA_FOLDER`.
 
-CORPUS is multi30k, tatoeba or tatoeba-64k, DATA_FOLDER holds its raw text. Each output layer is trained with
-each seed, its test set translated and scored, and its row added to the results file (.jsonl); tables with the
-exact commands are written beside it (.md). What is finished is not done again, and an interrupted training is
-resumed.
+CORPUS is multi30k, tatoeba or tatoeba-64k; DATA_FOLDER holds its raw text. Each output layer is trained with
+each seed. Its test set is translated and scored, and a row is added to the results file (.jsonl), from which
+tables, commands and a plot are made. Finished work is not repeated, and an interrupted training is resumed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.harness.names import EQUAL_TIME, TIED_SOFTMAX
 from benchmarks.harness.process import CommandError, run_logged, shown
-from benchmarks.harness.results import read_rows
-from benchmarks.harness.runner import Experiment, write_json
+from benchmarks.harness.results import read_json, read_rows, write_json
+from benchmarks.harness.runner import Experiment
 from benchmarks.harness.sweep import guarded, sweep
-from benchmarks.translation.heads import (
-    EQUAL_TIME,
-    HEADS,
-    ORDER,
-    UNSUPPORTED,
-    decoding_options,
-    head_options,
-    make_order,
+from benchmarks.translation.corpora import (
+    CORPORA,
+    prepare_command,
+    prepared_folder,
+    results_of,
+    step_times_file,
+    train_options,
 )
-from benchmarks.translation.report import step_times_file, tests_file, write_report
-from benchmarks.translation.significance import BASELINE, folder_name, paired_tests
+from benchmarks.translation.heads import HEADS, decoding_options, make_order
+from benchmarks.translation.report import tests_file, write_report
+from benchmarks.translation.significance import folder_name, paired_tests
 
 LENGTH_PENALTIES = (1.0, 1.6)
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """`splits`: fairseq's name of each split, and the name its files have in the data folder.
-
-    Without a validation split, pairs are held out of the training text. `options` overrule DEFAULTS.
-    """
-
-    title: str
-    splits: dict[str, str]
-    updates: int
-    vocab_size: int = 8000
-    subword: str = "unigram"
-    options: dict[str, str] = field(default_factory=dict)
-
-
-SMALLER = {
-    "--encoder-layers": "2", "--decoder-layers": "2",
-    "--encoder-embed-dim": "192", "--decoder-embed-dim": "192",
-    "--encoder-ffn-embed-dim": "768", "--decoder-ffn-embed-dim": "768",
-}  # fmt: skip
-"""Than transformer_mhe_small, which has the next."""
-
-SMALL = {
-    "--encoder-layers": "3", "--decoder-layers": "3",
-    "--encoder-embed-dim": "256", "--decoder-embed-dim": "256",
-    "--encoder-ffn-embed-dim": "1024", "--decoder-ffn-embed-dim": "1024",
-    "--encoder-attention-heads": "4", "--decoder-attention-heads": "4",
-}  # fmt: skip
-
-TATOEBA_SPLITS = {"train": "train", "test": "valid"}
-
-CORPORA = {
-    # Not quite six passes over 29,000 pairs in batches of at most 1200 subwords.
-    "multi30k": Corpus(
-        "Multi30k",
-        {"train": "train", "valid": "val", "test": "test_2016_flickr"},
-        updates=2600,
-    ),
-    # A good two passes over 160,496 pairs.
-    "tatoeba": Corpus("Tatoeba", TATOEBA_SPLITS, updates=3000, options=SMALLER),
-    "tatoeba-64k": Corpus(
-        "Tatoeba with 64,000 subwords",
-        TATOEBA_SPLITS,
-        updates=1200,
-        vocab_size=64000,
-        subword="bpe",
-        options=SMALLER,
-    ),
-}
-
-DEFAULTS: dict[str, str] = {
-    "--arch": "transformer_mhe_small",
-    "--criterion": "mhe_ce",
-    "--label-smoothing": "0.1",
-    "--dropout": "0.1",
-    "--optimizer": "adam",
-    "--adam-betas": "(0.9, 0.98)",
-    "--clip-norm": "1.0",
-    "--weight-decay": "0.0001",
-    "--lr": "0.001",
-    "--lr-scheduler": "polynomial_decay",
-    "--warmup-updates": "400",
-    "--max-tokens": "1200",
-    "--num-workers": "0",
-    "--log-interval": "50",
-    "--autocast-bf16": "",
-}
-"""What all trainings have in common; a flag has no value. The learning rate falls to 0 over all updates."""
 
 
 def main() -> int:
@@ -138,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _benchmark(options: argparse.Namespace) -> None:
     corpus = CORPORA[options.corpus]
-    data = (options.prepared or Path(f"data/{options.corpus}.de-en")).resolve()
+    data = (options.prepared or prepared_folder(options.corpus)).resolve()
     runs = (options.runs or Path(f"runs/{options.corpus}")).resolve()
     results = options.results or results_of(options.corpus)
     prepare = prepare_command(corpus, options.data_folder.resolve(), data)
@@ -163,20 +91,13 @@ def _benchmark(options: argparse.Namespace) -> None:
         for seed in options.seeds
         for name in options.only
     ]
-    order = ["data_prep", "order", "--data", str(data), "--output", str(data / ORDER)]
-    preparation = [shown(prepare), shown(["python", "-m", *order])]
 
     def write() -> None:
-        write_report(results, corpus.title, preparation)
+        write_report(results, options.corpus)
 
     sweep([({}, e) for e in experiments], results, key=("name", "seed"), jobs=options.jobs, after_each=write)
     write_json(tests_file(results), paired_tests(read_rows(results), runs, data))
     write()
-
-
-def results_of(corpus: str) -> Path:
-    """Where a corpus's rows are kept unless told."""
-    return Path(f"docs/results/{corpus}.jsonl")
 
 
 def equal_time_updates(updates: dict[str, int], times: Path) -> dict[str, int]:
@@ -186,43 +107,12 @@ def equal_time_updates(updates: dict[str, int], times: Path) -> dict[str, int]:
             f"{times}: no such file; --equal-time needs what "
             "`python -m benchmarks.translation.step_time CORPUS --autocast-bf16` measures"
         )
-    steps = {row["name"]: row["step_ms"] for row in json.loads(times.read_text(encoding="utf-8"))}
-    if unmeasured := [name for name in (BASELINE, *updates) if name not in steps]:
+    steps = {row["name"]: row["step_ms"] for row in read_json(times)}
+    if unmeasured := [name for name in (TIED_SOFTMAX, *updates) if name not in steps]:
         raise CommandError(
             f"{times} has no step time of {', '.join(unmeasured)}; measure it, or leave it out"
         )
-    return {name: int(number * steps[BASELINE] / steps[name]) for name, number in updates.items()}
-
-
-def prepare_command(corpus: Corpus, source: Path, destination: Path) -> list[str]:
-    texts = [part for split, name in corpus.splits.items() for part in (f"--{split}pref", str(source / name))]
-    return [
-        sys.executable, "-m", "data_prep", "prepare", "-s", "de", "-t", "en", *texts,
-        "--destdir", str(destination), "--subword", corpus.subword, "--vocab-size", str(corpus.vocab_size),
-    ]  # fmt: skip
-
-
-def add_prepared_corpus(parser: argparse.ArgumentParser) -> None:
-    """CORPUS, --data and --only of the benchmarks that measure on what this one has prepared."""
-    # fmt: off
-    add = parser.add_argument
-    add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
-    add("--data", type=Path, default=None, metavar="DIR",
-        help="fairseq data folder (default: data/CORPUS.de-en)")
-    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
-    # fmt: on
-
-
-def train_options(corpus: Corpus, name: str, data: Path, updates: int, bf16: bool = True) -> tuple[str, ...]:
-    """fairseq-train's options for one output layer, in bfloat16 where it can be."""
-    own = head_options(name, data, corpus.vocab_size)
-    left_out = (*own, *UNSUPPORTED.get(name, ()), *(() if bf16 else ("--autocast-bf16",)))
-    # fairseq's own transformer is larger unless told.
-    common = {**DEFAULTS, **(SMALL if "transformer" in own else {}), **corpus.options}
-    kept = [
-        part for option, value in common.items() if option not in left_out for part in (option, value) if part
-    ]
-    return (*own, *kept, "--total-num-update", str(updates), "--max-update", str(updates))
+    return {name: int(number * steps[TIED_SOFTMAX] / steps[name]) for name, number in updates.items()}
 
 
 if __name__ == "__main__":

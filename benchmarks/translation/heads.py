@@ -1,7 +1,7 @@
-"""The output layers to compare, as options of the plug-in, by the names they have in tables.
+"""The output layers to compare, as options of the plug-in, by their row ids.
 
-All of them share one table among source and target input embeddings, so that only the output layer differs.
-The adaptive softmax is fairseq's own.
+All of them use one embedding table for source and target input, so that only the output layer differs. The
+adaptive softmax is fairseq's own.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ _HEADS: dict[str, str] = {
     "onehot": f"--mhe-head onehot {_INPUTS}",
     "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
     "sampling": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_INPUTS}",
-    "cascade-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
-    "cascade-tied-projection": f"--mhe-head cascade --mhe-projection --mhe-prototypes 8 {_ORDER} {_TIED}",
+    "cascade-table-tied": f"--mhe-head cascade {_ORDER} {_TIED}",
+    "cascade-table-tied-projection": (
+        f"--mhe-head cascade --mhe-projection --mhe-prototypes 8 {_ORDER} {_TIED}"
+    ),
     "cascade-digit": f"--mhe-head cascade --mhe-conditioning digit {_ORDER} {_INPUTS}",
     "adaptive-softmax": (
         "--arch transformer --criterion adaptive_loss --ddp-backend legacy_ddp"
@@ -35,9 +37,6 @@ _HEADS: dict[str, str] = {
 }
 
 HEADS = tuple(_HEADS)
-
-EQUAL_TIME = "-equal-time"
-"""Ends the names of trainings that have as many updates as fit into the full softmax's processor time."""
 
 UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing", "--autocast-bf16")}
 """Options that an output layer's criterion does not have."""
@@ -51,13 +50,17 @@ def head_options(name: str, data: Path, vocab_size: int) -> tuple[str, ...]:
 
 
 def decoding_options(name: str) -> tuple[str, ...]:
-    """What fairseq-generate is told of an output layer: the best words of some need no scores of all."""
-    searched = any(f"--mhe-head {head}" in _HEADS[name] for head in ("product", "cascade"))
-    return ("--task", "translation_mhe") if searched else ()
+    """fairseq-generate's options for one output layer: some find the best words without scoring all words."""
+    return ("--task", "translation_mhe") if finds_candidates(name) else ()
+
+
+def finds_candidates(name: str) -> bool:
+    """Whether the output layer of that id finds the best words without scoring all of them."""
+    return name.startswith(("product", "cascade"))
 
 
 def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
-    """Writes the folder's learned label order, unless it is there; `order-N.txt` for clusters of N."""
+    """Writes the folder's learned label order unless it exists; `order-N.txt` for clusters of N."""
     order = data / (f"order-{cluster_size}.txt" if cluster_size else ORDER)
     if not order.exists():
         command = [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)]

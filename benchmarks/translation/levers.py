@@ -1,9 +1,9 @@
-"""What each choice is worth, one at a time, with a small model: `python -m
+"""The worth of each choice, one at a time, with a small model: `python -m
 benchmarks.translation.levers DATA`.
 
-DATA is the folder that `benchmarks.translation multi30k` prepared. Every lever is one training of the same
-small Transformer, its test set translated and scored; its row goes to the results file (.jsonl), and tables
-of all rows with the exact commands are written beside it (.md). What is finished is not done again.
+DATA is the folder that `python -m benchmarks.translation multi30k` prepared. Each lever is one training of
+the same small Transformer, whose test set is translated and scored. Its row goes to the results file
+(.jsonl), from which tables and commands are made. Finished work is not repeated.
 """
 
 from __future__ import annotations
@@ -13,13 +13,25 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.harness.results import Column, columns, markdown_table, read_rows, signatures, write_whole
+from benchmarks.harness.pages import publish
+from benchmarks.harness.recipe import script
+from benchmarks.harness.results import (
+    Column,
+    markdown_table,
+    measured_with,
+    own_parameters,
+    read_rows,
+    scored,
+    signatures,
+)
 from benchmarks.harness.runner import Experiment
 from benchmarks.harness.sweep import guarded, sweep
-from benchmarks.translation.__main__ import DEFAULTS, SMALLER
+from benchmarks.translation.corpora import DEFAULTS, SMALLER
 from benchmarks.translation.heads import make_order
+from benchmarks.translation.report import NLL
 
 UPDATES = 1400
+KEY = ("section", "name", "seed")
 
 TIED = "--share-all-embeddings"
 INPUTS = "--mhe-share-input-embeddings"
@@ -32,7 +44,7 @@ SAMPLING = f"--mhe-head sampling {TIED}"
 
 
 def ordered(cluster_size: int) -> str:
-    """The option for a learned label order in clusters of another size."""
+    """The option for a label order learned in clusters of another size."""
     return f"--mhe-label-order {{data}}/order-{cluster_size}.txt"
 
 
@@ -42,7 +54,7 @@ LEVERS: dict[str, dict[str, str]] = {
         "tied, projection": f"{ONEHOT} --mhe-projection",
         "untied": f"--mhe-head onehot {INPUTS}",
     },
-    "Cascade with tables": {
+    "Cascade by table": {
         "clustered": f"{TABLE} {ORDERED}",
         "dictionary order": TABLE,
         "random order": f"{TABLE} --mhe-label-order random",
@@ -54,7 +66,7 @@ LEVERS: dict[str, dict[str, str]] = {
         "clustered, large first, 200 × 40": f"{TABLE} {ordered(40)} --mhe-radices 200,40",
         "clustered, three heads, 20 × 20 × 20": f"{TABLE} {ordered(20)} --mhe-radices 20,20,20",
     },
-    "Cascade by digits": {
+    "Cascade by digit": {
         "clustered": f"{DIGIT} {ORDERED}",
         "dictionary order": DIGIT,
         "random order": f"{DIGIT} --mhe-label-order random",
@@ -80,15 +92,15 @@ LEVERS: dict[str, dict[str, str]] = {
     },
     "Training": {
         "full softmax, learning rate 0.002": f"{ONEHOT} --lr 0.002",
-        "cascade with tables, learning rate 0.002": f"{TABLE} {ORDERED} --lr 0.002",
+        "cascade by table, learning rate 0.002": f"{TABLE} {ORDERED} --lr 0.002",
         "sampling, learning rate 0.002": f"{SAMPLING} --mhe-sample-fraction 0.2 --lr 0.002",
         "full softmax, no label smoothing": f"{ONEHOT} --label-smoothing 0",
-        "cascade with tables, no label smoothing": f"{TABLE} {ORDERED} --label-smoothing 0",
+        "cascade by table, no label smoothing": f"{TABLE} {ORDERED} --label-smoothing 0",
         "full softmax, warm-up of 100": f"{ONEHOT} --warmup-updates 100",
-        "cascade with tables, warm-up of 100": f"{TABLE} {ORDERED} --warmup-updates 100",
+        "cascade by table, warm-up of 100": f"{TABLE} {ORDERED} --warmup-updates 100",
     },
 }
-"""Section of the report → name → options; `{data}` stands for the data folder."""
+"""Section → name → options; `{data}` stands for the data folder."""
 
 
 def main() -> int:
@@ -137,19 +149,23 @@ def _benchmark(options: argparse.Namespace) -> None:
     sweep(
         experiments,
         options.results,
-        key=("section", "name", "seed"),
+        key=KEY,
         jobs=options.jobs,
         after_each=lambda: write_report(options.results),
     )
 
 
 def folder_name(section: str, name: str) -> str:
-    """Of a lever's training."""
-    return "-".join(f"{section} {name}".lower().translate(str.maketrans(":,/×()", "      ")).split())
+    """The folder of a lever's training."""
+    return _dashed(f"{section} {name}")
+
+
+def _dashed(text: str) -> str:
+    return "-".join(text.lower().translate(str.maketrans(":,/×()", "      ")).split())
 
 
 def train_options(section: str, name: str, data: Path, updates: int) -> tuple[str, ...]:
-    """fairseq-train's options: those that all have in common, then the lever's, which may overrule them."""
+    """fairseq-train's options: those that all levers share, then the lever's own, which overrule them."""
     common = {**DEFAULTS, **SMALLER, "--warmup-updates": "300"}
     common |= {"--total-num-update": str(updates), "--max-update": str(updates)}
     lever = [part.format(data=data) for part in LEVERS[section][name].split()]
@@ -157,30 +173,31 @@ def train_options(section: str, name: str, data: Path, updates: int) -> tuple[st
     return (*kept, *lever)
 
 
-_INTRODUCTION = """Multi30k de-en with a small model (2 + 2 layers of 192) and short trainings (1,400 updates
-with linear decay, three passes), as `python -m benchmarks.translation.levers` runs them; likelihood of
-val, BLEU and chrF++ of test_2016_flickr, beam 5. Single runs: 0.01 bits or half a BLEU point
-between two of them mean nothing. What was tried and left out used options that are gone again."""
+_COLUMNS: list[Column] = [
+    ("lever", lambda row: row["name"]),
+    ("its parameters", own_parameters),
+    NLL,
+    ("BLEU", scored("bleu")),
+    ("chrF++", scored("chrf++")),
+    ("trained in", lambda row: row["recipe"]["precision"]),
+]
 
-_PRECISION: Column = (
-    "trained in",
-    lambda row: "bfloat16" if "--autocast-bf16" in row["commands"][0] else "float32",
-)
+
+def tables(results: Path) -> dict[str, str]:
+    """A table for each section, by name."""
+    rows = sorted(read_rows(results, KEY), key=lambda row: row["section"])
+    found = {
+        f"{results.stem}-{_dashed(section)}": markdown_table(list(members), _COLUMNS)
+        for section, members in groupby(rows, key=lambda row: row["section"])
+    }
+    signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
+    return found | {f"{results.stem}-signatures": f"{signed}\n\n{measured_with(rows)}"}
 
 
 def write_report(results: Path) -> None:
-    """The .md file beside the .jsonl file."""
-    write_whole(results.with_suffix(".md"), _report(results))
-
-
-def _report(results: Path) -> str:
-    rows = sorted(read_rows(results, ("section", "name", "seed")), key=lambda row: row["section"])
-    parts = ["# Levers, one at a time", _INTRODUCTION]
-    for section, members in groupby(rows, key=lambda row: row["section"]):
-        parts += [f"## {section}", markdown_table(list(members), [*columns((1.0,)), _PRECISION])]
-    parts += ["\n".join(f"`{signature}`" for signature in signatures(rows)), "## Commands"]
-    parts += [f"{row['section']}, {row['name']}:\n\n    {row['commands'][0]}" for row in rows]
-    return "\n\n".join(parts) + "\n"
+    """Writes the tables and the commands of a results file."""
+    titled = [(f"{row['section']}: {row['name']}", row) for row in read_rows(results, KEY)]
+    publish(results, tables(results), script(titled))
 
 
 if __name__ == "__main__":

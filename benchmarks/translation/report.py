@@ -1,39 +1,40 @@
-"""The .md file of `benchmarks.translation`: means over seeds, paired tests, single runs, commands."""
+"""Tables, commands and plot of `benchmarks.translation`: means, costs, paired tests, single runs."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.harness.names import EQUAL_TIME, in_words, without_equal_time
+from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.process import shown
+from benchmarks.harness.recipe import script
 from benchmarks.harness.results import (
+    OUTPUT_LAYER,
     Column,
     Row,
-    columns,
     markdown_table,
+    measured_with,
     own_parameters,
+    read_json,
     read_rows,
     score_at,
+    scored,
     signatures,
-    updates,
-    write_whole,
 )
-from benchmarks.translation.heads import EQUAL_TIME
-from benchmarks.translation.significance import BASELINE
+from benchmarks.translation.corpora import (
+    CORPORA,
+    memory_file,
+    order_command,
+    prepare_command,
+    prepared_folder,
+    step_times_file,
+)
+from benchmarks.translation.heads import HEADS
 
-_SEED: Column = ("seed", lambda row: str(row["seed"]))
-_MEMORY_KEPT = """
-Trainings and step times keep freed memory (`GLIBC_TUNABLES`, benchmarks/harness/process.py): unless told,
-glibc returns it, and the page faults of every large tensor are a good part of the full softmax's time."""
-_PEAKS = """
-Peaks of memory are those of fairseq-train's process as a whole in float32 (`python -m
-benchmarks.translation.train_memory`), freed memory returned to the kernel; in
-validation sampling is a full softmax."""
-_FLOAT32 = "in float32"
-_BF16 = "with `--autocast-bf16` (float32 for the adaptive softmax, which does not have it)"
-_TRAIN_SECONDS: Column = ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}")
+NLL: Column = ("validation, bits", lambda row: f"{row['valid_nll_bits']:.3f}")
 
 
 def tests_file(results: Path) -> Path:
@@ -41,115 +42,61 @@ def tests_file(results: Path) -> Path:
     return results.with_name(f"{results.stem}-paired.json")
 
 
-def step_times_file(results: Path, bf16: bool = False) -> Path:
-    """Where benchmarks.translation.step_time keeps its figures for a results file."""
-    return results.with_name(f"{results.stem}-step-time{'-bf16' if bf16 else ''}.json")
-
-
-def memory_file(results: Path) -> Path:
-    """Where benchmarks.translation.train_memory keeps its figures for a results file."""
-    return results.with_name(f"{results.stem}-memory.json")
-
-
-def write_report(results: Path, title: str, preparation: Sequence[str]) -> None:
-    """The .md file beside the .jsonl file, tables of all its rows and how they were made, and its plot.
-
-    Step times are those in float32, or where there are none those in bfloat16.
-    """
+def write_report(results: Path, corpus: str) -> None:
+    """Writes the tables, the commands and the plot of a results file."""
     rows = read_rows(results)
-    in_bf16 = not step_times_file(results).exists()
-    tests, times, peaks = (
-        json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        for file in (tests_file(results), step_times_file(results, bf16=in_bf16), memory_file(results))
-    )
-    plot = results.with_suffix(".png")
-    text = report(rows, tests, times, peaks, title, preparation, plot.name, _BF16 if in_bf16 else _FLOAT32)
-    write_whole(results.with_suffix(".md"), text)
-    write_plot(plot, means(rows), times, f"{title}, German to English")
+    source, data = Path("DATA_FOLDER"), prepared_folder(corpus)
+    preparation = [prepare_command(CORPORA[corpus], source, data), order_command(data)]
+    titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
+    publish(results, tables(results), script(titled, [shown(command) for command in preparation]))
+    title = f"{CORPORA[corpus].title}, German to English"
+    write_plot(results.with_suffix(".png"), means(rows), step_times(results), title)
 
 
-def report(
-    rows: list[Row],
-    tests: list[Row],
-    times: list[Row],
-    peaks: list[Row],
-    title: str,
-    preparation: Sequence[str],
-    plot: str,
-    precision: str = _FLOAT32,
-) -> str:
-    """The text of that file; `plot` is the name of its picture, `precision` says how steps were timed."""
-    penalties = tuple(score["lenpen"] for score in rows[0]["scores"])
-    versions = ", ".join(f"{name} {number}" for name, number in rows[-1]["versions"].items())
-    machines = "; ".join(dict.fromkeys(f"{row['processor']}, {row['threads']} thread(s)" for row in rows))
-    commands = "\n\n".join(
-        "\n".join([f"# {row['name']}, seed {row['seed']}", *row["commands"]]) for row in rows
-    )
-    signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
-    prepared = "\n".join(preparation)
-    kept = _MEMORY_KEPT if any(row.get("memory_kept") for row in times) else ""
-    kept += _PEAKS if peaks else ""
-    return f"""# {title}, German to English
-
-Means over seeds:
-
-{markdown_table(means(rows), mean_columns(penalties) + step_time_columns(times) + peak_columns(peaks))}
-
-Parameters are the output layer's own; "shared" ones are the embedding's. The likelihood is that of the
-target subwords of the validation set, by the checkpoint with the best validation loss; BLEU and chrF++
-(lenpen 1) are those of the test set, beam 5, detokenised. Step times are not those of the trainings, which
-shared their machine with other work, but of `python -m benchmarks.translation.step_time`, where all models
-take turns on the same batches in one process: milliseconds of processor time {precision},
-one thread, for a whole update, and for the output layer's forward and backward passes alone. "Trained a
-step" are the output layer's parameters, shared ones included, that get a gradient other than zero from one
-batch's loss, mean over batches.
-
-Rows that end in "{EQUAL_TIME}" have as many updates as fit into the processor time of the full softmax's
-training, by the step times that `python -m benchmarks.translation.step_time --autocast-bf16` found.{kept}
-
-![BLEU against parameters and time]({plot})
-
-{_tests_section(tests)}## Single runs
-
-{markdown_table(rows, [_SEED, *columns(penalties), _TRAIN_SECONDS])}
-
-{signed}
-
-Measured with {versions}, on {machines}.
-
-## Commands
-
-```sh
-{prepared}
-
-{commands}
-```
-"""
+def step_times(results: Path) -> list[Row]:
+    """Step times in float32, or if there are none, those in bfloat16."""
+    return read_json(step_times_file(results)) or read_json(step_times_file(results, bf16=True))
 
 
-def _tests_section(tests: list[Row]) -> str:
-    if not tests:
-        return ""
-    shown: list[Column] = [
-        ("output layer", lambda row: row["name"]),
-        ("seeds", lambda row: ", ".join(map(str, row["seeds"]))),
-        (f"BLEU − {BASELINE}", lambda row: f"{row['bleu_difference']:+.2f}"),
-        ("p", lambda row: f"{row['bleu_p']:.3f}"),
-        (f"chrF++ − {BASELINE}", lambda row: f"{row['chrf_difference']:+.2f}"),
-        ("p ", lambda row: f"{row['chrf_p']:.3f}"),
+def tables(results: Path) -> dict[str, str]:
+    """The tables of a results file by name: quality, cost, paired tests, single runs."""
+    rows = read_rows(results)
+    of_runs = [
+        markdown_table(rows, _RUNS),
+        "\n".join(f"`{signature}`" for signature in signatures(rows)),
+        measured_with(rows),
     ]
-    return f"""## Against the tied full softmax
+    found = {
+        "quality": markdown_table(means(rows), _QUALITY),
+        "cost": cost(step_times(results), read_json(memory_file(results))),
+        "paired": markdown_table(read_json(tests_file(results)), _PAIRED),
+        "runs": "\n\n".join(of_runs),
+    }
+    return {f"{results.stem}-{name}": table for name, table in found.items()}
 
-sacrebleu's paired bootstrap (1,000 samples) on the translations of all seeds that both have, one after
-another, lenpen 1:
 
-{markdown_table(tests, shown)}
+_RUNS: list[Column] = [
+    OUTPUT_LAYER,
+    ("seed", lambda row: str(row["seed"])),
+    NLL,
+    ("BLEU, lenpen 1", scored("bleu", 1.0)),
+    ("BLEU, lenpen 1.6", scored("bleu", 1.6)),
+    ("chrF++", scored("chrf++")),
+    ("training, s", lambda row: f"{row['train_wall_seconds']:.0f}"),
+]
 
-"""
+_PAIRED: list[Column] = [
+    OUTPUT_LAYER,
+    ("seeds", lambda row: ", ".join(map(str, row["seeds"]))),
+    ("BLEU difference", lambda row: f"{row['bleu_difference']:+.2f}"),
+    ("p", lambda row: f"{row['bleu_p']:.3f}"),
+    ("chrF++ difference", lambda row: f"{row['chrf_difference']:+.2f}"),
+    ("p", lambda row: f"{row['chrf_p']:.3f}"),
+]
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """One row a name: the first seed's, with figures that are means over seeds, and their spread."""
+    """One row per name: the first seed's, with figures that are means over seeds, and their spread."""
     found = []
     for name in dict.fromkeys(row["name"] for row in rows):
         members = [row for row in rows if row["name"] == name]
@@ -165,71 +112,67 @@ def means(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def mean_columns(penalties: Sequence[float]) -> list[Column]:
-    def bleu(penalty: float) -> Callable[[Row], str]:
-        def cell(row: Row) -> str:
-            score = score_at(row, penalty)
-            if not score:
-                return "–"
-            spread = "" if score["bleu_spread"] is None else f" ± {score['bleu_spread']:.2f}"
-            return f"{score['bleu']:.2f}{spread}"
-
-        return cell
-
-    plain = columns(penalties)
-    return [
-        ("output layer", lambda row: row["name"]),
-        ("its parameters", own_parameters),
-        ("updates", updates),
-        ("seeds", lambda row: str(row["seeds"])),
-        plain[2],
-        *((f"BLEU, lenpen {penalty:g}", bleu(penalty)) for penalty in penalties),
-        plain[-1],
-    ]
+def mean_bleu(row: Row) -> str:
+    """The cell of BLEU with length penalty 1, and its standard deviation over seeds."""
+    score = score_at(row, 1.0)
+    if not score:
+        return "–"
+    spread = "" if score["bleu_spread"] is None else f" ± {score['bleu_spread']:.2f}"
+    return f"{score['bleu']:.2f}{spread}"
 
 
-def peak_columns(rows: Sequence[Row]) -> list[Column]:
-    """Columns from the results of benchmarks.translation.train_memory, or none if it has not been run."""
+_QUALITY: list[Column] = [
+    OUTPUT_LAYER,
+    ("its parameters", own_parameters),
+    ("updates", lambda row: f"{row['recipe']['updates']:,}"),
+    ("seeds", lambda row: str(row["seeds"])),
+    NLL,
+    ("BLEU", mean_bleu),
+    ("chrF++", scored("chrf++")),
+]
+
+
+def cost(times: Sequence[Row], peaks: Sequence[Row]) -> str:
+    """The table of what each output layer costs in training, with any number of updates.
+
+    Args:
+        times: rows of benchmarks.translation.step_time.
+        peaks: rows of benchmarks.translation.train_memory; without any the table has no memory.
+    """
 
     def gibibytes(size: float) -> str:
         return f"{size / 2**30:.2f}"
 
-    if not rows:
-        return []
-    return [
-        ("peak of training, GiB", _measured(rows, "train_peak_bytes", gibibytes)),
-        ("with validation", _measured(rows, "peak_bytes", gibibytes)),
+    columns: list[Column] = [
+        OUTPUT_LAYER,
+        ("trained per step", _measured(times, "trained_parameters", "{:,}".format)),
+        ("step, ms", _measured(times, "step_ms", "{:.0f}".format)),
+        ("of which output layer, ms", _measured(times, "head_ms", "{:.1f}".format)),
     ]
-
-
-def step_time_columns(rows: Sequence[Row]) -> list[Column]:
-    """Columns from the results of benchmarks.translation.step_time, or none if it has not been run."""
-    if not rows:
-        return []
-    return [
-        ("trained a step", _measured(rows, "trained_parameters", "{:,}".format)),
-        ("step, ms", _measured(rows, "step_ms", "{:.0f}".format)),
-        ("of it output layer, ms", _measured(rows, "head_ms", "{:.1f}".format)),
-    ]
+    if peaks:
+        columns += [
+            ("peak of training, GiB", _measured(peaks, "train_peak_bytes", gibibytes)),
+            ("peak with validation, GiB", _measured(peaks, "peak_bytes", gibibytes)),
+        ]
+    names = {row["name"] for row in (*times, *peaks)}
+    return markdown_table([{"name": name} for name in HEADS if name in names], columns)
 
 
 def _measured(rows: Sequence[Row], key: str, shown: Callable[[float], str]) -> Callable[[Row], str]:
-    """The cell of an output layer that has been measured by itself, with whatever number of updates."""
     by_name = {row["name"]: row[key] for row in rows}
 
     def cell(row: Row) -> str:
-        name = row["name"].removesuffix(EQUAL_TIME)
-        return shown(by_name[name]) if name in by_name else "–"
+        return shown(by_name[row["name"]]) if row["name"] in by_name else "–"
 
     return cell
 
 
 def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: str) -> None:
-    """A PNG of one point for each output layer.
+    """A PNG with one point per output layer.
 
     Args:
         path: the PNG.
-        means: rows of means over seeds, see `translation_report.means`.
+        means: rows of means over seeds, see :func:`means`.
         times: rows of benchmarks.translation.step_time; layers without one are left out of the right half.
         title: of the figure.
     """
@@ -238,16 +181,18 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
     for number, row in enumerate(means):
         score = row["scores"][0]
         style = {
-            "marker": "o", "color": f"C{number}", "capsize": 3, "label": row["name"],
+            "marker": "s" if row["name"].endswith(EQUAL_TIME) else "o", "color": f"C{number}", "capsize": 3,
             "markerfacecolor": "none" if row["output_layer_shared_parameters"] else None,
+            "label": in_words(row["name"]), "linestyle": "",
         }  # fmt: skip
         parameters = row["output_layer_parameters"] + row["output_layer_shared_parameters"]
         left.errorbar([parameters], [score["bleu"]], yerr=score["bleu_spread"], **style)
-        layer = row["name"].removesuffix(EQUAL_TIME)
+        layer = without_equal_time(row["name"])
         if layer in milliseconds:
             right.errorbar([milliseconds[layer]], [score["bleu"]], yerr=score["bleu_spread"], **style)
     left.set(
-        xlabel="parameters of the output layer (hollow: the embedding's)", ylabel="BLEU, mean over seeds"
+        xlabel="parameters of the output layer (hollow: shared with the embedding)",
+        ylabel="BLEU, mean over seeds",
     )
     right.set(xlabel="output layer's part of a training step, ms of processor time")
     for axes in (left, right):

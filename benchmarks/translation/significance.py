@@ -1,4 +1,4 @@
-"""Whether output layers translate alike: sacrebleu's paired bootstrap over all seeds' translations."""
+"""Whether output layers translate equally well: sacrebleu's paired bootstrap over all seeds."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
+from benchmarks.harness.names import TIED_SOFTMAX
 from benchmarks.harness.results import Row
 from data_prep.generate_output import read_generate
 
-BASELINE = "onehot-tied"
 SAMPLES = 1000
 
 
 def paired_tests(rows: Sequence[Row], runs: Path, data: Path) -> list[Row]:
-    """A row for each name but the baseline's: differences to it and their p-values.
+    """A row for each name except the tied full softmax: differences to it and their p-values.
 
     The translations of all seeds that both have are tested as one test set. `runs` holds the folders of the
-    rows' experiments, `data` the reference.
+    rows' experiments, and `data` holds the reference.
     """
     references = (data / "raw" / "test.en").read_text(encoding="utf-8").splitlines()
     outputs = {(row["name"], row["seed"]): runs / folder_name(row["name"], row["seed"]) for row in rows}
     found = []
-    for name in dict.fromkeys(row["name"] for row in rows if row["name"] != BASELINE):
-        seeds = [s for n, s in outputs if n == name and (BASELINE, s) in outputs]
+    for name in dict.fromkeys(row["name"] for row in rows if row["name"] != TIED_SOFTMAX):
+        seeds = [s for n, s in outputs if n == name and (TIED_SOFTMAX, s) in outputs]
         if seeds:
-            pair = [[_translations(outputs[n, s]) for s in seeds] for n in (BASELINE, name)]
+            pair = [[_translations(outputs[n, s]) for s in seeds] for n in (TIED_SOFTMAX, name)]
             found.append({"name": name, "seeds": seeds, **_compare(*pair, references * len(seeds))})
     return found
 
@@ -42,7 +42,7 @@ def _compare(
     """Differences of corpus scores, of all seeds' translations as one test set, and their p-values."""
     outputs = [
         (name, [line for part in parts for line in part])
-        for name, parts in ((BASELINE, baseline), ("system", system))
+        for name, parts in ((TIED_SOFTMAX, baseline), ("system", system))
     ]
     metrics = {"BLEU": BLEU(references=[references]), "chrF++": CHRF(word_order=2, references=[references])}
     _, scores = PairedTest(outputs, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
@@ -55,5 +55,5 @@ def _compare(
 
 
 def folder_name(name: str, seed: int) -> str:
-    """Of an experiment among the runs of a corpus."""
+    """The folder of an experiment among the runs of a corpus."""
     return name if seed == 1 else f"{name}-seed{seed}"

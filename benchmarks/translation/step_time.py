@@ -1,10 +1,10 @@
 """Training-step time of every output layer on the same batches: `python -m
 benchmarks.translation.step_time CORPUS`.
 
-CORPUS is one of benchmarks.translation's, which must have prepared it. All models are built in one process
-and take turns, batch by batch, so that whatever else the machine does falls on all of them alike; a step is
-forward, backward and Adam. Everything is in float32, which the criterions of all peers know, or with
-`--autocast-bf16` as benchmarks.translation trains.
+CORPUS is one that `python -m benchmarks.translation` has prepared. All models are built in one process and
+take turns batch by batch, so that other work of the machine affects all of them alike. A step is forward,
+backward and Adam. Everything runs in float32, which all criterions support, or with `--autocast-bf16`, as
+benchmarks.translation trains.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.harness.names import TIED_SOFTMAX
 from benchmarks.harness.process import KEEP_MEMORY, USER_DIR
-from benchmarks.harness.results import markdown_table
-from benchmarks.harness.runner import write_json
-from benchmarks.translation.__main__ import CORPORA, add_prepared_corpus, results_of, train_options
-from benchmarks.translation.report import step_times_file
-from benchmarks.translation.significance import BASELINE
+from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, write_json
+from benchmarks.translation.corpora import (
+    CORPORA,
+    add_prepared_corpus,
+    prepared_folder,
+    results_of,
+    step_times_file,
+    train_options,
+)
 
 
 def main() -> None:
@@ -39,15 +44,15 @@ def main() -> None:
     add = parser.add_argument
     add("--steps", type=int, default=20, metavar="N", help="default: %(default)s")
     add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
-    add("--autocast-bf16", action="store_true", help="for output layers whose criterions know it")
+    add("--autocast-bf16", action="store_true", help="for output layers whose criterions support it")
     add("--results", type=Path, default=None, metavar="FILE",
         help="default: docs/results/CORPUS-step-time.json, or -step-time-bf16.json")
     # fmt: on
     options = parser.parse_args()
     if not _memory_kept():
-        # It is read when a process starts.
+        # glibc reads the variable when a process starts.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEP_MEMORY})
-    options.data = options.data or Path(f"data/{options.corpus}.de-en")
+    options.data = options.data or prepared_folder(options.corpus)
     torch.set_num_threads(options.threads)
     rows = measure(options)
     results = step_times_file(results_of(options.corpus), bf16=options.autocast_bf16)
@@ -59,8 +64,8 @@ def _memory_kept() -> bool:
     return os.environ.items() >= KEEP_MEMORY.items()
 
 
-def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each output layer: milliseconds of processor time a step, of all and of the head alone."""
+def measure(options: argparse.Namespace) -> list[Row]:
+    """A row for each output layer: milliseconds of processor time per step, whole and of the head alone."""
     trainers = {name: _Trainer(name, options) for name in options.only}
     for batch in _batches(next(iter(trainers.values())), options):
         for trainer in trainers.values():
@@ -69,7 +74,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 class _Trainer:
-    """One model and what its steps took."""
+    """One model and the times of its steps."""
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         from fairseq import options as fairseq_options
@@ -81,7 +86,7 @@ class _Trainer:
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
-        # Not all criterions know it.
+        # Not all criterions support it.
         self.bf16 = "--autocast-bf16" in flags
         self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
@@ -93,9 +98,9 @@ class _Trainer:
         self.trained: list[int] = []
 
     def step(self, batch: dict[str, Any]) -> None:
-        """One update; the head's forward and backward passes are timed once more by themselves.
+        """One update; the head's forward and backward passes are then timed once more by themselves.
 
-        What has a gradient after these is what the output layer trains.
+        The parameters that have a gradient after these passes are those that the output layer trains.
         """
         started = time.process_time()
         loss, sample_size, _ = self.criterion(self.model, batch)
@@ -146,23 +151,20 @@ def _batches(trainer: _Trainer, options: argparse.Namespace) -> list[dict[str, A
     return [batch for batch, _ in zip(iterator, range(options.steps), strict=False)]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """A pipe table, with ratios to the tied full softmax where it was measured too."""
-    base = next((row for row in rows if row["name"] == BASELINE), None)
+def table(rows: list[Row]) -> str:
+    """A pipe table, with ratios to the tied full softmax in parentheses if that was measured too."""
+    base = next((row for row in rows if row["name"] == TIED_SOFTMAX), None)
 
-    def of_base(key: str) -> Callable[[dict[str, Any]], str]:
-        return lambda row: f"{row[key] / base[key]:.2f}" if base else "–"
+    def cell(key: str, shown: str) -> Callable[[Row], str]:
+        return lambda row: shown.format(row[key]) + (f" ({row[key] / base[key]:.2f}×)" if base else "")
 
     return markdown_table(
         rows,
         [
-            ("output layer", lambda row: row["name"]),
-            ("step, ms", lambda row: f"{row['step_ms']:.0f}"),
-            ("of the full softmax's", of_base("step_ms")),
-            ("output layer alone, ms", lambda row: f"{row['head_ms']:.1f}"),
-            ("of the full softmax's ", of_base("head_ms")),
-            ("parameters with a gradient", lambda row: f"{row['trained_parameters']:,}"),
-            ("of the full softmax's  ", of_base("trained_parameters")),
+            OUTPUT_LAYER,
+            ("step, ms", cell("step_ms", "{:.0f}")),
+            ("output layer alone, ms", cell("head_ms", "{:.1f}")),
+            ("parameters with a gradient", cell("trained_parameters", "{:,}")),
         ],
     )
 

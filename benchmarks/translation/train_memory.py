@@ -1,12 +1,12 @@
 """The memory that training takes with each output layer: `python -m
 benchmarks.translation.train_memory CORPUS`.
 
-CORPUS is one of benchmarks.translation's, which must have prepared it. Each output layer is trained for some
-updates by fairseq-train, in a process of its own, whose peak is kept: once without validation and once with
-it, for an output layer that samples in training is a full softmax in validation. Memory that is freed goes
-back to the kernel, unlike in benchmarks.translation, so that a peak is what is held at one time. Everything
-is in float32: in bfloat16 oneDNN keeps code for every shape of batch, hundreds of megabytes whatever the
-output layer, and not all peers know it.
+CORPUS is one that `python -m benchmarks.translation` has prepared. fairseq-train trains each output layer for
+some updates in a process of its own, and the peak of that process is kept: once without validation and once
+with it, because sampling is a full softmax in validation. Unlike in benchmarks.translation, freed memory goes
+back to the kernel, so that a peak is what is held at one time. Everything runs in float32: in bfloat16 oneDNN
+keeps code for every shape of batch, hundreds of megabytes with any output layer, and not all output layers
+support it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ import sys
 from pathlib import Path
 
 from benchmarks.harness.process import USER_DIR, run_logged, shown, tool
-from benchmarks.harness.results import Row
-from benchmarks.harness.runner import write_json
+from benchmarks.harness.results import Row, write_json
 from benchmarks.harness.sweep import guarded
-from benchmarks.translation.__main__ import CORPORA, add_prepared_corpus, results_of, train_options
-from benchmarks.translation.report import memory_file
+from benchmarks.translation.corpora import (
+    CORPORA,
+    add_prepared_corpus,
+    memory_file,
+    prepared_folder,
+    results_of,
+    train_options,
+)
 
 
 def main() -> int:
@@ -43,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _benchmark(options: argparse.Namespace) -> None:
-    data = (options.data or Path(f"data/{options.corpus}.de-en")).resolve()
+    data = (options.data or prepared_folder(options.corpus)).resolve()
     results = options.results or memory_file(results_of(options.corpus))
     runs = options.runs or Path(f"runs/{options.corpus}")
     rows: list[Row] = []

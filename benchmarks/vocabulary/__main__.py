@@ -1,8 +1,8 @@
 """Output layers over large vocabularies, on generated text: `python -m benchmarks.vocabulary`.
 
-For each vocabulary size and output layer: likelihood against the source's entropy, accuracy, parameters, and
-peak memory, training time and prediction time of a process of its own. Rows that the results file has already
-are not measured again. The page and its plot are written from that file.
+For each vocabulary size and output layer it measures the likelihood against the source's entropy, accuracy,
+parameters, and the peak memory, training time and prediction time of a process of its own. Rows that are in
+the results file are not measured again. Tables and a plot are made from that file.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from benchmarks.harness.process import CommandError, run_logged, shown
-from benchmarks.harness.results import append_row, read_rows
+from benchmarks.harness.process import CommandError, run_logged
+from benchmarks.harness.recipe import recipe
+from benchmarks.harness.results import Row, append_row, read_rows
 from benchmarks.harness.sweep import guarded
 from benchmarks.vocabulary.layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
 from benchmarks.vocabulary.report import write_report
@@ -35,14 +35,13 @@ def main() -> int:
     add("--sizes", type=int, nargs="+", default=SIZES, metavar="V",
         help=f"default: {' '.join(map(str, SIZES))}")
     add("--only", nargs="+", default=list(LAYERS), choices=LAYERS, metavar="NAME",
-        help=f"default: all of {'; '.join(LAYERS)}")
+        help=f"some of {', '.join(LAYERS)} (default: all)")
     add_options(parser)
     add("--log", type=Path, default=Path("runs/vocabulary.log"), metavar="FILE", help="default: %(default)s")
     add("--results", type=Path, default=Path("docs/results/vocabulary.jsonl"), metavar="FILE",
-        help="default: %(default)s; the plot is written beside it")
-    add("--page", type=Path, default=Path("docs/vocabulary.md"), metavar="FILE", help="default: %(default)s")
-    add("--page-only", action="store_true",
-        help="measure nothing, write the page from the rows that there are")
+        help="default: %(default)s; tables and a plot are written next to it")
+    add("--tables-only", action="store_true",
+        help="measure nothing; make the tables and the plot from the stored rows")
     # fmt: on
     options = parser.parse_args()
     if min(options.sizes) < FEWEST:
@@ -55,22 +54,22 @@ def main() -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> None:
-    for labels in () if options.page_only else options.sizes:
+    for labels in () if options.tables_only else options.sizes:
         for name in options.only:
             if any(row["name"] == name and row["labels"] == labels for row in _rows(options)):
                 continue
             row = measured(name, labels, options)
             append_row(options.results, row)
             print(
-                f"{labels} {name}: excess {row['excess_bits']:.3f} bits, {row['step_ms']:.1f} ms an update, "
+                f"{labels} {name}: excess {row['excess_bits']:.3f} bits, {row['step_ms']:.1f} ms per update, "
                 f"{row['peak_mb']:.0f} MB",
                 flush=True,
             )
-            write_report(_rows(options), options.page, options.results)
-    write_report(_rows(options), options.page, options.results)
+            write_report(_rows(options), options.results)
+    write_report(_rows(options), options.results)
 
 
-def _rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+def _rows(options: argparse.Namespace) -> list[Row]:
     """The rows that were measured with these options."""
     rows = read_rows(options.results, KEY)
     wanted = {key: getattr(options, key) for key in ("seed", "held_out")}
@@ -85,7 +84,7 @@ def _rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def measured(name: str, labels: int, options: argparse.Namespace) -> dict[str, Any]:
+def measured(name: str, labels: int, options: argparse.Namespace) -> Row:
     """One row, from a process of its own."""
     common = [
         part
@@ -99,7 +98,7 @@ def measured(name: str, labels: int, options: argparse.Namespace) -> dict[str, A
     row = next((line for line in reversed(printed) if line.startswith("{")), None)
     if row is None:
         raise CommandError(f"benchmarks.vocabulary.measure printed no row (log: {options.log})")
-    return json.loads(row) | {"command": shown(["python", *command[1:]])}
+    return json.loads(row) | recipe([["python", *command[1:]]])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The output layers to measure, by name, and the options that all rows of a table have in common."""
+"""The output layers to measure, by row id, and the options that all rows of a table share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import argparse
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.harness.names import ADAPTIVE, FULL_SOFTMAX
+
 
 @dataclass(frozen=True)
 class Layer:
-    """An output layer: `full`, `adaptive` or the head's name; the order of its labels; the head's options."""
+    """An output layer: `full`, `adaptive` or the head's name, its label order, and the head's options."""
 
     head: str
     order: str = "dictionary"
@@ -20,26 +22,24 @@ def _cascade(order: str = "dictionary", **options: Any) -> Layer:
     return Layer("cascade", order, options)
 
 
-BASELINE = "full softmax"
-
 LAYERS: dict[str, Layer] = {
-    BASELINE: Layer("full"),
-    "adaptive softmax": Layer("adaptive"),
-    "sampling 0.05": Layer("sampling", options={"sample_fraction": 0.05, "exact": "targets"}),
+    FULL_SOFTMAX: Layer("full"),
+    ADAPTIVE: Layer("adaptive"),
+    "sampling-5-percent": Layer("sampling", options={"sample_fraction": 0.05, "unit": "block"}),
     "product": Layer("product"),
-    "product, clustered": Layer("product", "clustered"),
-    "8 groups": Layer("product", options={"groups": 8}),
-    "8 groups, clustered": Layer("product", "clustered", {"groups": 8}),
-    "cascade digit": _cascade(conditioning="digit"),
-    "cascade digit, clustered": _cascade("clustered", conditioning="digit"),
-    "cascade table": _cascade(),
-    "cascade table, clustered": _cascade("clustered"),
-    "cascade table, clustered, 8 prototypes": _cascade("clustered", prototypes=8),
-    "cascade table, cells": _cascade("cells"),
+    "product-clustered": Layer("product", "clustered"),
+    "product-8-groups": Layer("product", options={"groups": 8}),
+    "product-8-groups-clustered": Layer("product", "clustered", {"groups": 8}),
+    "cascade-digit": _cascade(conditioning="digit"),
+    "cascade-digit-clustered": _cascade("clustered", conditioning="digit"),
+    "cascade-table": _cascade(),
+    "cascade-table-clustered": _cascade("clustered"),
+    "cascade-table-8-prototypes-clustered": _cascade("clustered", prototypes=8),
+    "cascade-table-cells": _cascade("cells"),
 }
-"""Where no order is named it is the dictionary's, by frequency."""
+"""The order is the dictionary's, by frequency, unless the name says another."""
 
-#: Above so many labels the full softmax takes many seconds an update: its time and memory are all there is.
+#: With more labels the full softmax takes many seconds per update: only its time and memory are measured.
 MANY_LABELS = 300_000
 
 
@@ -52,23 +52,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--full-updates", type=int, default=3, metavar="N",
         help=f"updates of the full softmax above {MANY_LABELS:,} labels (default: %(default)s)")
     add("--batch", type=int, default=None, metavar="N",
-        help="positions an update (default: 256 up to 10,000 labels, 512 up to 100,000, 1024 above)")
+        help="positions per update (default: 256 up to 10,000 labels, 512 up to 100,000, 1024 above)")
     add("--held-out", type=int, default=2048, metavar="N", help="positions scored (default: %(default)s)")
     add("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     # fmt: on
 
 
 def updates_of_most(labels: int, options: argparse.Namespace) -> int:
-    """How many updates an output layer gets; more of them where they are cheaper."""
+    """The number of updates of an output layer; higher where updates are cheaper."""
     return options.updates or (1500 if labels <= 10_000 else 200 if labels <= 100_000 else 100)
 
 
 def batch_of(labels: int, options: argparse.Namespace) -> int:
-    """How many positions an update has."""
+    """The number of positions per update."""
     return options.batch or (256 if labels <= 10_000 else 512 if labels <= 100_000 else 1024)
 
 
 def updates_of(name: str, labels: int, options: argparse.Namespace) -> int:
-    """How many updates this output layer gets."""
+    """The number of updates of this output layer."""
     most = updates_of_most(labels, options)
-    return min(options.full_updates, most) if name == BASELINE and labels > MANY_LABELS else most
+    return min(options.full_updates, most) if name == FULL_SOFTMAX and labels > MANY_LABELS else most

@@ -1,4 +1,4 @@
-"""Trains one output layer on generated text, in a process of its own: prints its row as JSON.
+"""Trains one output layer on generated text, in a process of its own, and prints its row as JSON.
 
 `python -m benchmarks.vocabulary.measure NAME V [options]`; `python -m benchmarks.vocabulary` runs it.
 """
@@ -29,9 +29,9 @@ from benchmarks.vocabulary.source import Sample, Source
 
 RATE = 0.01
 _NATS_PER_BIT = math.log(2)
-#: Positions whose likelihood or best word is asked for at a time.
+#: Number of positions that are scored or predicted at a time.
 _POSITIONS = 64
-#: After so many updates the excess is looked at, too.
+#: Numbers of updates after which the excess is measured as well.
 _LOOKS = (25, 50, 100, 200, 400, 800, 1600)
 
 
@@ -76,7 +76,7 @@ def measure(name: str, num_words: int, options: argparse.Namespace) -> dict[str,
 
     _warm_up(num_contexts)
     before = _lower_peak()
-    # Seeded apart: the network below is the same whatever is on it, and so are the batches.
+    # Seeded separately, so that network and batches are the same under every output layer.
     torch.manual_seed(options.seed)
     network = Network(num_contexts)
     torch.manual_seed(options.seed)
@@ -94,7 +94,7 @@ def measure(name: str, num_words: int, options: argparse.Namespace) -> dict[str,
 
     def after(update: int) -> None:
         if update == min(_LOOKS[0], updates):
-            # Before the first look: that would count as training.
+            # Before the excess is measured for the first time, because that would count as training.
             peaks.append(_peak_mb() - before)
         if update in _LOOKS and update < updates:
             excess = float(_excess(network.eval(), layer.eval(), held_out).mean()) / _NATS_PER_BIT
@@ -122,7 +122,7 @@ def measure(name: str, num_words: int, options: argparse.Namespace) -> dict[str,
 
 @torch.no_grad()
 def _excess(network: nn.Module, layer: OutputLayer, held_out: Sample) -> Tensor:
-    """`(n,)` float64: nats above the source's own likelihood."""
+    """Nats above the source's own likelihood, `(n,)` float64."""
     contexts, words = torch.from_numpy(held_out.contexts), torch.from_numpy(held_out.words)
     nll = [
         layer.nll(network(contexts[own]), words[own]).double()
@@ -133,7 +133,7 @@ def _excess(network: nn.Module, layer: OutputLayer, held_out: Sample) -> Tensor:
 
 @torch.no_grad()
 def _score(network: nn.Module, layer: OutputLayer, held_out: Sample) -> dict[str, float]:
-    """Likelihood, excess and accuracy on held-out positions, and what a prediction takes."""
+    """Likelihood, excess and accuracy on held-out positions, and time and memory of a prediction."""
     contexts, words = torch.from_numpy(held_out.contexts), torch.from_numpy(held_out.words)
     right: list[Tensor] = []
     seconds: list[float] = []
@@ -156,7 +156,7 @@ def _score(network: nn.Module, layer: OutputLayer, held_out: Sample) -> dict[str
 
 
 def _warm_up(contexts: int) -> None:
-    """A training of a tiny model: what libraries load when they are first used is no output layer's."""
+    """Trains a tiny model, so that what libraries load on first use does not count for an output layer."""
     network, layer = Network(contexts), nn.Linear(FEATURES, 2)
 
     def backward(update: int) -> None:
@@ -167,8 +167,8 @@ def _warm_up(contexts: int) -> None:
 
 
 def _lower_peak() -> float:
-    """The process's peak memory so far in MB, brought down to what it holds now where the system lets us."""
-    # What was freed but kept by the allocator would hide as much growth.
+    """The process's peak memory so far in MB, lowered to its present memory where the system allows that."""
+    # Memory that was freed but that the allocator keeps would hide growth.
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""The network below and the output layers on it: those of this package, the full and the adaptive softmax."""
+"""The network and its output layers: the heads of this package, the full and the adaptive softmax."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mhe_nmt import OutputHead, build_head
 
 EMBEDDING, HIDDEN, FEATURES = 32, 256, 64
 
-#: The full softmax takes its positions in parts with at most so many logits (256 MB in float32).
+#: The full softmax processes its positions in parts of at most this many logits (256 MB in float32).
 MOST_LOGITS = 1 << 26
 
 
@@ -34,9 +34,9 @@ class Network(nn.Module):
 
 
 class OutputLayer(Protocol):
-    """What a measured layer does with features `(n, d)` and words `(n,)`; all of them are modules."""
+    """The verbs of a measured layer, with features `(n, d)` and words `(n,)`; every layer is a module."""
 
-    #: How many positions of a batch it takes at a time.
+    #: Number of positions of a batch that it processes at a time.
     part: int
 
     def loss(self, features: Tensor, words: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class OutputLayer(Protocol):
 
 
 class FullSoftmax(nn.Linear):
-    """torch's linear layer and cross entropy. Its logits are V wide, so it may have to go by parts."""
+    """torch's linear layer and cross entropy. Its logits are V wide, so it may have to work in parts."""
 
     def __init__(self, num_words: int) -> None:
         super().__init__(FEATURES, num_words)
@@ -70,7 +70,7 @@ class FullSoftmax(nn.Linear):
 
 
 class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
-    """torch's adaptive softmax, as it is; cutoffs are in geometric progression from `10 · sqrt(V)` on."""
+    """torch's adaptive softmax, unchanged; its cutoffs are a geometric progression from `10 · sqrt(V)`."""
 
     part = 1 << 30
 

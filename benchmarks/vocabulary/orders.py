@@ -15,7 +15,7 @@ DIMENSIONS = 16
 
 
 def label_order(name: str, source: Source, training: Sample, seed: int) -> Tensor | None:
-    """The ranks `(V,)` of the source's words for that output layer, `None` for their own order."""
+    """The ranks `(V,)` of the source's words for an output layer, `None` for the dictionary's order."""
     order = LAYERS[name].order
     if order == "dictionary":
         return None
@@ -28,8 +28,8 @@ def clustered_order(training: Sample, num_words: int, num_contexts: int, seed: i
     """Ranks `(V,)` of words in clusters learned from text, as `python -m data_prep order` learns them.
 
     A cluster is as large as a head's last radix. The neighbours of a word are its two context words, which
-    mean something else at each place. Words that the text lacks are dealt out to the clusters at random: were
-    they in a few clusters of their own, training would make these impossible.
+    have different meanings at each place. Words that the text lacks are spread over the clusters at random:
+    in clusters of their own they would become impossible in training.
     """
     first, second = training.contexts.T
     text = np.stack([num_words + first, training.words, num_words + num_contexts + second], axis=1)

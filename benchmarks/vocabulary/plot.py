@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.names import ADAPTIVE, FULL_SOFTMAX, in_words
 from benchmarks.harness.plots import save, subplots
 from benchmarks.harness.results import Row
-from benchmarks.vocabulary.layers import BASELINE, LAYERS
+from benchmarks.vocabulary.layers import LAYERS
 
-#: Colour by kind of output layer; the order of the labels is the marker.
+#: The colour shows the kind of output layer, the marker the order of the labels.
 _COLOURS = {
     "full": "black", "adaptive": "tab:gray", "sampling": "tab:purple", "product": "tab:red",
     "groups": "tab:orange", "digit": "tab:green", "table": "tab:blue",
 }  # fmt: skip
-_NAMES = {
-    "full": BASELINE, "adaptive": "adaptive softmax", "groups": "8 groups", "digit": "cascade digit",
-    "table": "cascade table",
+_IDS = {
+    "full": FULL_SOFTMAX, "adaptive": ADAPTIVE, "groups": "product-8-groups", "digit": "cascade-digit",
+    "table": "cascade-table",
 }  # fmt: skip
 _MARKERS = {"dictionary": "o", "clustered": "s", "cells": "^"}
 
@@ -27,13 +28,13 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     sizes = sorted({row["labels"] for row in rows})
     figure, axes = subplots(2, len(sizes), width=4.6, height=4.2)
     for column, size in enumerate(sizes):
-        # One that was only timed has no excess to show.
+        # An output layer that was only timed has no excess to show.
         own = [row for row in rows if row["labels"] == size and row["updates"] == row["updates_of_most"]]
         if not own:
             continue
         by_size, by_time = axes[:, column]
-        # The full softmax on top: layers with as many parameters would hide it.
-        for row in sorted(own, key=lambda row: row["name"] == BASELINE):
+        # The full softmax is drawn last: layers with as many parameters would hide it.
+        for row in sorted(own, key=lambda row: row["name"] == FULL_SOFTMAX):
             style = _style(row["name"])
             by_size.plot(row["parameters"], row["excess_bits"], linestyle="", markersize=7, **style)
             points = [*row["curve"], row]
@@ -48,7 +49,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             axis.set(xscale="log", ylabel="excess, bits")
             axis.xaxis.set_minor_formatter("")
             axis.grid(True, alpha=0.3)
-        # What happens in the first updates would leave no room for the rest.
+        # The excess of the first updates would leave no room for the rest.
         highest = max([own[0]["unigram_excess_bits"], *(row["excess_bits"] for row in own)])
         for axis in (by_size, by_time):
             axis.set_ylim(0, 1.1 * highest)
@@ -72,7 +73,8 @@ def _kind(name: str) -> str:
 
 def _legend(axis: Any) -> list[Any]:
     entries = [
-        ({"color": colour, "marker": "o"}, _NAMES.get(kind, kind)) for kind, colour in _COLOURS.items()
+        ({"color": colour, "marker": "o"}, in_words(_IDS.get(kind, kind)))
+        for kind, colour in _COLOURS.items()
     ]
     entries += [({"color": "dimgray", "marker": mark}, f"order: {order}") for order, mark in _MARKERS.items()]
     entries.append(({"color": "dimgray", "marker": "s", "markerfacecolor": "white"}, "8 prototypes"))

@@ -1,10 +1,9 @@
 """Extreme multi-label text classification against its peers: `python -m benchmarks.xmc NAME`.
 
-NAME is one of the comparisons below. Cascades (MHC) and one-vs-all are trained by `python -m
-vision_xmc.xmc`, Parabel and Bonsai by the package omikuji on the same TF-IDF weights, with its authors'
-settings. A row of each is added to the results file (.jsonl), and a table of all rows with the exact
-commands written beside it (.md). What is finished is not done again, and an interrupted training is
-resumed.
+NAME is one of the comparisons below. `python -m vision_xmc.xmc` trains cascades (MHC) and one-vs-all; the
+package omikuji trains Parabel and Bonsai on the same TF-IDF weights, with its authors' settings. A row for
+each is added to the results file (.jsonl), from which tables and commands are made. Finished work is not
+repeated, and an interrupted training is resumed.
 """
 
 from __future__ import annotations
@@ -17,19 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness.process import CommandError, shown
-from benchmarks.harness.results import Column, Row, markdown_table
+from benchmarks.harness.pages import publish
+from benchmarks.harness.process import CommandError
+from benchmarks.harness.recipe import recipe, script
+from benchmarks.harness.results import Column, Row, markdown_table, measured_with, read_rows
 from benchmarks.harness.sweep import guarded
-from benchmarks.harness.trainings import (
-    chosen,
-    command_section,
-    folder_of,
-    keep,
-    measured_with,
-    new_parser,
-    run_once,
-    surroundings,
-)
+from benchmarks.harness.trainings import chosen, folder_of, keep, new_parser, run_once, surroundings
 
 BOW = "--encoder bow --bow-features 512"
 MINILM = (
@@ -39,7 +31,7 @@ MINILM = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One data set; `options` are what our trainings have in common, `models` what each has beside."""
+    """One data set; our trainings share `options`, and `models` holds the options of each."""
 
     title: str
     options: str
@@ -64,9 +56,9 @@ COMPARISONS = {
             "neighbours alone": "neighbours bag of words, MHC --weight 1",
         },
     ),
-    # Any set, as it comes.
+    # Any data set, unchanged.
     "bags": Comparison(
-        "Bags of words, all options as they come",
+        "Bags of words, default options",
         "",
         {
             "Parabel": "omikuji parabel",
@@ -85,14 +77,14 @@ COMPARISONS = {
             "Bonsai": "omikuji bonsai",
             "bag of words, one-vs-all": f"{BOW} --num-groups 0",
             "bag of words, MHC": f"{BOW} --sparse-labels",
-            # More updates, for its updates are shorter.
+            # More updates, because its updates are shorter.
             "bag of words, MHC, 18 epochs": f"{BOW} --sparse-labels --epochs 18",
             "bag of words, MHC, with neighbours": "neighbours bag of words, MHC",
             "bag of words, MHC, 18 epochs, with neighbours": "neighbours bag of words, MHC, 18 epochs",
             "neighbours alone": "neighbours bag of words, MHC --weight 1",
         },
     ),
-    # As much as a processor can fine-tune a transformer on.
+    # As many documents as a CPU can fine-tune a transformer on.
     "tibkat-part": Comparison(
         "TIBKAT: the first 3,000 training documents",
         "--documents 3000 --valid-size 300",
@@ -119,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     # fmt: off
     add = parser.add_argument
     add("name", choices=list(COMPARISONS), metavar="NAME", help=f"one of {', '.join(COMPARISONS)}")
-    add("--dataset", type=Path, metavar="DIR", help="folder of the data set, where there is one")
-    add("--documents", type=int, metavar="N", help="use the first N training documents only, for a try")
+    add("--dataset", type=Path, metavar="DIR", help="folder of the data set, for comparisons that need one")
+    add("--documents", type=int, metavar="N", help="use only the first N training documents, for a trial")
     # fmt: on
     return parser
 
@@ -133,12 +125,13 @@ def _benchmark(options: argparse.Namespace) -> None:
     results = options.results or Path("docs/results") / f"xmc-{_stem(options)}.jsonl"
     for name in names:
         row = _measured(options, name)
-        keep(row, results, lambda rows: report(options.name, rows))
+        keep(row, results)
+        write_report(results, options.name)
         print(f"{name}: test P@1 {100 * row['P@1']:.2f}%", flush=True)
 
 
 def _stem(options: argparse.Namespace) -> str:
-    """Of the folder of trainings and the results; bags of words are called as the data set is."""
+    """The name of the folder of trainings and of the results; that of the data set for bags of words."""
     return options.dataset.name if options.name == "bags" else options.name
 
 
@@ -148,7 +141,7 @@ def _folder(options: argparse.Namespace, name: str) -> Path:
 
 
 def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
-    """The training of a model, where there is one, and its measurement on the test part."""
+    """The commands that train a model, if it is trained, and measure it on the test part."""
     comparison = COMPARISONS[options.name]
     data = ["--dataset", str(options.dataset.resolve())] if options.dataset else []
     folder = _folder(options, name)
@@ -165,7 +158,7 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
         folders = [str(_folder(options, part)) for part in rest.split("|")]
         return [[*worker, "model", *folders, *common, *after]]
     if kind == "neighbours":
-        # A trained model's training documents vote along; the network is trained by another row.
+        # The training documents of a trained model vote too; another row trains the network.
         part, *more = rest.partition(" --")
         remember = [sys.executable, "-m", "vision_xmc.xmc", "neighbours", str(_folder(options, part))]
         exported = str(folder / "model")
@@ -181,11 +174,11 @@ def _commands(options: argparse.Namespace, name: str) -> list[list[str]]:
 
 
 def _measured(options: argparse.Namespace, name: str) -> Row:
-    """Does what is not done yet; the row of the results."""
+    """Runs what is not done yet and returns the row of results."""
     folder, commands = _folder(options, name), _commands(options, name)
 
     def clear() -> None:
-        # An export refuses to write over what an interrupted run has left.
+        # An export refuses to overwrite what an interrupted run has left.
         shutil.rmtree(folder / "model", ignore_errors=True)
 
     run_once(commands, folder, options.threads, first=clear)
@@ -194,8 +187,7 @@ def _measured(options: argparse.Namespace, name: str) -> Row:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         row |= {key: result[key] for key in ("head", "parameters", "head_parameters", "train_seconds")}
     row |= json.loads((folder / "measured.json").read_text(encoding="utf-8"))
-    row["commands"] = [shown(command) for command in commands]
-    return row | surroundings("torch", "transformers", "omikuji")
+    return row | recipe(commands) | surroundings("torch", "transformers", "omikuji")
 
 
 def _percent(key: str) -> Callable[[Row], str]:
@@ -206,37 +198,43 @@ def _trained(kind: str) -> Callable[[Row], str]:
     return lambda row: f"{row['trained'][kind]:,}" if "trained" in row else "–"
 
 
-COLUMNS: list[Column] = [
-    ("model", lambda row: row["name"]),
+_MODEL: Column = ("model", lambda row: row["name"])
+
+_QUALITY: list[Column] = [
+    _MODEL,
     *((name, _percent(name)) for name in ("P@1", "P@3", "P@5", "nDCG@5", "PSP@1", "PSP@5")),
+]
+
+_COST: list[Column] = [
+    _MODEL,
     ("training", lambda row: f"{row['train_seconds'] / 60:.1f} min" if "train_seconds" in row else "–"),
     ("output layer", lambda row: f"{row['head_parameters']:,}" if "head_parameters" in row else "–"),
-    ("trained an update", _trained("update")),
+    ("trained per update", _trained("update")),
     ("for one document", _trained("one")),
     ("size", lambda row: f"{row['bytes'] / 2**20:,.0f} MiB"),
     ("prediction", lambda row: f"{row['milliseconds']:.2f} ms"),
 ]
 
 
-def report(name: str, rows: list[Row]) -> str:
-    """The text of the .md file beside the .jsonl file; rows in the order of the comparison."""
-    comparison = COMPARISONS[name]
-    order = list(comparison.models)
-    rows = sorted(rows, key=lambda row: order.index(row["name"]))
-    data = " --dataset DIR" if comparison.needs_data else ""
-    return f"""# {comparison.title}
+def write_report(results: Path, name: str) -> None:
+    """Writes the tables and the commands of a results file."""
+    publish(results, tables(results, name), script([(row["name"], row) for row in _ordered(results, name)]))
 
-{markdown_table(rows, COLUMNS)}
 
-{rows[-1]["documents"]:,} test documents, looked at once. Our models were trained on the training part less
-a held-out part of it, whose P@1 chose the epoch; omikuji's on the whole of it, for it has nothing to
-choose. "Output layer" are its parameters, "trained" those with a gradient from an update's documents, or
-from one. "Size" is that of the saved model, "prediction" the time a document takes to its five best labels,
-from prepared inputs in batches; both without the text's preparation, which is the same for all bags of words.
+def tables(results: Path, name: str) -> dict[str, str]:
+    """Quality and cost, their rows in the order of the comparison."""
+    rows = _ordered(results, name)
+    found = {
+        "quality": markdown_table(rows, _QUALITY),
+        "cost": markdown_table(rows, _COST),
+        "measured": f"{rows[-1]['documents']:,} test documents. {measured_with(rows)}",
+    }
+    return {f"{results.stem}-{key}": text for key, text in found.items()}
 
-{measured_with(rows)}
 
-{command_section(rows, f"benchmarks.xmc {name}{data}")}"""
+def _ordered(results: Path, name: str) -> list[Row]:
+    order = list(COMPARISONS[name].models)
+    return sorted(read_rows(results), key=lambda row: order.index(row["name"]))
 
 
 if __name__ == "__main__":

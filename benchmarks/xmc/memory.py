@@ -1,8 +1,8 @@
 """Memory and time of an update as the label space grows: `python -m benchmarks.xmc.memory`.
 
-Bags of words with up to three million labels are generated and trained on for some updates by `python -m
-vision_xmc.xmc`; the largest resident set of that process is what it needed, data, checkpoint and all. Rows
-go to the results file (.jsonl), a table and a plot beside it.
+It generates bags of words with up to three million labels, on which `python -m vision_xmc.xmc` trains for
+some updates. The largest resident set of that process is the memory it needed, including data and
+checkpoint. Rows go to the results file (.jsonl), from which a table and a plot are made.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
 from benchmarks.harness.process import ROOT, CommandError, peak_bytes, shown
-from benchmarks.harness.results import Column, Row, append_row, markdown_table, read_rows, write_whole
+from benchmarks.harness.recipe import recipe, script
+from benchmarks.harness.results import Column, Row, append_row, markdown_table, read_rows
 from benchmarks.harness.runner import processor_name
 from benchmarks.harness.trainings import folder_of
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--labels", type=int, nargs="+", default=LABELS, metavar="V", help="default: %(default)s")
     add("--heads", nargs="+", choices=list(HEADS), default=list(HEADS), metavar="HEAD",
         help=f"some of {', '.join(HEADS)}")
-    add("--features", type=int, default=64, metavar="D", help="numbers a label (default: %(default)s)")
+    add("--features", type=int, default=64, metavar="D", help="numbers per label (default: %(default)s)")
     add("--batch-size", type=int, default=64, metavar="N", help="default: %(default)s")
     add("--updates", type=int, default=30, metavar="N", help="default: %(default)s")
     add("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for head in options.heads:
                 row = _measured(options, head, labels)
                 append_row(options.results, row)
-                _report(options.results)
+                write_report(options.results)
                 print(f"{head}, {labels:,} labels: {row['peak_bytes'] / 2**30:.2f} GiB", flush=True)
     except CommandError as error:
         print(f"benchmarks.xmc.memory: error: {error}", file=sys.stderr)
@@ -68,13 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def generate(path: Path, labels: int, seed: int = 1) -> None:
-    """Writes ``path.X.npz`` and ``path.Y.npz``; every label has a document, neighbours share them."""
+    """Writes ``path.X.npz`` and ``path.Y.npz``; every label has a document, neighbouring labels share it."""
     documents = max(2000, -(-labels // PER_DOCUMENT))
     random = np.random.default_rng(seed)
     own = np.arange(documents * PER_DOCUMENT) % labels
     offsets = np.arange(documents + 1) * PER_DOCUMENT
     y = sparse.csr_array((np.ones(len(own), dtype=np.float32), own, offsets), shape=(documents, labels))
-    # A document's terms are those of its first label's neighbourhood, and as many at random.
+    # Half of a document's terms belong to its first label's neighbourhood, the others are random.
     near = (own[::PER_DOCUMENT, None] // 50 * 7 + np.arange(10)) % TERMS
     terms = np.concatenate((near, random.integers(0, TERMS, (documents, 10))), axis=1)
     ones = np.ones(terms.size, dtype=np.float32)
@@ -107,7 +109,7 @@ def _measured(options: argparse.Namespace, head: str, labels: int) -> Row:
         )  # fmt: skip
         peak = 0
         while child.poll() is None:
-            # It only grows, so what may be missed is the growth of the last twentieth of a second.
+            # It only grows, so only the growth of the last twentieth of a second may be missed.
             peak = max(peak, peak_bytes(child.pid))
             time.sleep(0.05)
     if child.returncode:
@@ -124,7 +126,7 @@ def _measured(options: argparse.Namespace, head: str, labels: int) -> Row:
         "batch_size": options.batch_size,
         "features": options.features,
         "threads": options.threads,
-        "command": shown(command),
+        **recipe([command]),
         "processor": processor_name(),
     }
 
@@ -133,13 +135,16 @@ COLUMNS: list[Column] = [
     ("output layer", lambda row: row["name"]),
     ("labels", lambda row: f"{row['labels']:,}"),
     ("parameters", lambda row: f"{row['parameters']:,}"),
-    ("most memory", lambda row: f"{row['peak_bytes'] / 2**30:.2f} GiB"),
-    ("an update", lambda row: f"{1000 * row['seconds']:,.0f} ms"),
+    ("peak memory", lambda row: f"{row['peak_bytes'] / 2**30:.2f} GiB"),
+    ("per update", lambda row: f"{1000 * row['seconds']:,.0f} ms"),
 ]
 
 
-def _report(results: Path) -> None:
-    rows = sorted(read_rows(results), key=lambda row: (list(HEADS).index(row["name"]), row["labels"]))
+def write_report(results: Path) -> None:
+    """Writes the table, the commands and the plot of a results file."""
+    rows = _ordered(results)
+    titled = [(f"{row['name']}, {row['labels']:,} labels", row) for row in rows]
+    publish(results, tables(results), script(titled))
     panels = (("largest resident set (GiB)", "peak_bytes", 2**30), ("an update (s)", "seconds", 1))
     figure, (axes,) = subplots(1, 2, width=4.5, height=3.6)
     for axis, (title, key, unit) in zip(axes, panels, strict=True):
@@ -153,24 +158,21 @@ def _report(results: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend(fontsize="small")
     save(figure, results.with_suffix(".png"))
+
+
+def tables(results: Path) -> dict[str, str]:
+    """The table of a results file, and its setting."""
+    rows = _ordered(results)
     some = rows[-1]
-    write_whole(
-        results.with_suffix(".md"),
-        f"""# Memory as the label space grows
-
-{markdown_table(rows, COLUMNS)}
-
-![memory and time]({results.stem}.png)
-
-Generated bags of words, {some["features"]} features, batches of {some["batch_size"]}; the whole process with
-its data, on {some["processor"]}, {some["threads"]} thread(s).
-`python -m benchmarks.xmc.memory` measures it; the last command was
-
-```sh
-{some["command"]}
-```
-""",
+    setting = (
+        f"{some['features']} features, batches of {some['batch_size']}, on {some['processor']}, "
+        f"{some['threads']} thread(s)."
     )
+    return {results.stem: f"{markdown_table(rows, COLUMNS)}\n\n{setting}"}
+
+
+def _ordered(results: Path) -> list[Row]:
+    return sorted(read_rows(results), key=lambda row: (list(HEADS).index(row["name"]), row["labels"]))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Trained networks document by document: `python -m benchmarks.xmc.pairs RUN RUN …`.
 
-RUN is the folder of a training by `python -m vision_xmc.xmc`; the first is what the others are compared
-with. Precisions are compared on the same documents, so that the error of their difference is known, and the
-output layers' passes are timed in turns on the same documents in one process. Writes a row for each
-(.jsonl) and a table (.md).
+RUN is the folder of a training by `python -m vision_xmc.xmc`; the others are compared with the first.
+Precisions are compared on the same documents, so that the error of their difference is known. The output
+layers' passes are timed in turns on the same documents in one process. Rows go to the results file
+(.jsonl), from which tables are made.
 """
 
 from __future__ import annotations
@@ -17,10 +17,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.harness.pages import publish
 from benchmarks.harness.process import CommandError
-from benchmarks.harness.results import Column, Row, markdown_table, mean_of, write_whole
+from benchmarks.harness.results import (
+    Column,
+    Row,
+    markdown_table,
+    mean_of,
+    measured_with,
+    read_rows,
+    write_rows,
+)
 from benchmarks.harness.sweep import guarded
-from benchmarks.harness.trainings import measured_with, surroundings
+from benchmarks.harness.trainings import surroundings
 from benchmarks.xmc.worker import passes
 from vision_xmc.common.options import build
 from vision_xmc.xmc.data.splits import Split, XmcData
@@ -29,7 +38,7 @@ from vision_xmc.xmc.options import XmcOptions
 from vision_xmc.xmc.setup import load_data
 
 CUTOFFS = (1, 3, 5)
-PARTS = {"valid": "held out", "test": "test"}
+PARTS = ("valid", "test")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,12 +69,12 @@ def _benchmark(options: argparse.Namespace) -> None:
             row[part]["documents"] = len(found[0])
         rows.append(row | surroundings("torch"))
         print(json.dumps(rows[-1]), flush=True)
-    write_whole(options.results, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    write_whole(options.results.with_suffix(".md"), report(rows))
+    write_rows(options.results, rows)
+    publish(options.results, tables(options.results))
 
 
 def _common(runs: Sequence[Path]) -> tuple[XmcData, int]:
-    """The data of all trainings, and the documents of an update."""
+    """The data of all trainings, and the number of documents per update."""
     given = []
     for run in runs:
         path = run / "options.json"
@@ -85,13 +94,13 @@ def _parts(data: XmcData) -> dict[str, Split]:
 
 
 def _hits(model: XmcModel, part: Split) -> np.ndarray:
-    """Which of the five best labels are right: `(documents, 5)` bool."""
+    """Whether each of the five best labels is right, `(documents, 5)` bool."""
     _, labels = model.predict(part.documents, max(CUTOFFS))
     return np.stack([np.isin(row.numpy(), part.sets[number]) for number, row in enumerate(labels)])
 
 
 def difference(hits: np.ndarray, base: np.ndarray, k: int) -> dict[str, float | None]:
-    """P@k, how much above the base's it is, and that difference's standard error over documents."""
+    """P@k, its difference to the base's, and the standard error of the difference over documents."""
     own, other = (found[:, :k].mean(1, dtype=float) for found in (hits, base))
     mean, error = mean_of((own - other).tolist())
     return {"value": own.mean(), "difference": mean, "standard_error": error}
@@ -105,31 +114,26 @@ def _cell(row: Row, part: str, name: str) -> str:
     return f"{text} ({100 * found['difference']:+.2f} ± {100 * found['standard_error']:.2f})"
 
 
-def report(rows: Sequence[Row]) -> str:
-    """The text of the .md file."""
-    columns: list[Column] = [("training", lambda row: row["name"])]
-    for part, title in PARTS.items():
+def tables(results: Path) -> dict[str, str]:
+    """A table for each part of the documents, and one of the passes."""
+    rows = read_rows(results, ("name",))
+    name: Column = ("training", lambda row: row["name"])
+    found = {}
+    for part in PARTS:
         if part in rows[0]:
-            columns += [
-                (f"{title}, P@{k}", lambda row, part=part, k=k: _cell(row, part, f"P@{k}"))  # type: ignore[misc]
+            columns: list[Column] = [
+                (f"P@{k}, %", lambda row, part=part, k=k: _cell(row, part, f"P@{k}"))  # type: ignore[misc]
                 for k in CUTOFFS
             ]
-    columns.append(("passes, ms", lambda row: f"{row['passes_ms']:.1f}"))
-    columns.append(("of the first's", lambda row: f"{row['passes_ratio']:.2f}"))
-    counts = ", ".join(
-        f"{title}: {rows[0][part]['documents']:,}" for part, title in PARTS.items() if part in rows[0]
-    )
-    return f"""# Extreme multi-label classifiers, document by document
-
-{markdown_table(rows, columns)}
-
-Precisions in per cent; in parentheses the difference to the first, with its standard error over documents
-({counts}). "Passes" are the forward and backward passes of the output layer for
-an update of {rows[0]["batch_size"]} documents: processor time, median, the models by turns on the same
-documents in one process.
-
-{measured_with(rows)} By `python -m benchmarks.xmc.pairs`, on the folders of the trainings.
-"""
+            table = markdown_table(rows, [name, *columns])
+            found[part] = f"{table}\n\n{rows[0][part]['documents']:,} documents."
+    passes: list[Column] = [
+        ("passes, ms", lambda row: f"{row['passes_ms']:.1f}"),
+        ("to the first", lambda row: f"{row['passes_ratio']:.2f}"),
+    ]
+    setting = f"{rows[0]['batch_size']} documents per update. {measured_with(rows)}"
+    found["passes"] = f"{markdown_table(rows, [name, *passes])}\n\n{setting}"
+    return {f"{results.stem}-{key}": text for key, text in found.items()}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One model of `benchmarks.xmc` in a process of its own: omikuji is trained, and any model measured."""
+"""One model of `benchmarks.xmc` in a process of its own: trains omikuji, and measures any model."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ K = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.xmc.worker", argument_default=argparse.SUPPRESS
+        prog="python -m benchmarks.xmc.worker", description=__doc__, argument_default=argparse.SUPPRESS
     )
     parser.add_argument("kind", choices=("omikuji", "model"))
     parser.add_argument("models", nargs="+", help="parabel or bonsai, or folders of trained models")
     parser.add_argument("--output", type=Path, help="omikuji: folder of the model")
     parser.add_argument("--result", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--epochs", help="of other models; not read")
+    parser.add_argument("--epochs", help="accepted because other models have it; not used")
     for group in (XmcOptions, EncoderOptions):
         add_options(parser, group)
     given = vars(parser.parse_args(arguments))
     torch.set_num_threads(given["threads"])
-    # A peer needs no validation part: it gets all training documents.
+    # A peer needs no validation part, so it gets all training documents.
     data = load_data(build(XmcOptions, {**given, "valid_size": 0}), print)
     measure = _omikuji if given["kind"] == "omikuji" else _ours
     result = measure(data, given)
@@ -62,7 +62,7 @@ def _omikuji(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
     _write_repository(folder / "train.txt", rows["train"], data.train.sets, len(data.label_names))
     hyper = omikuji.Model.default_hyper_param()
     if given["models"] == ["bonsai"]:
-        # What omikuji's documentation compares with Bonsai: wide, shallow, unbalanced trees.
+        # The settings that omikuji's documentation gives for Bonsai: wide, shallow, unbalanced trees.
         hyper.cluster_balanced, hyper.cluster_k, hyper.max_depth = False, 100, 3
     began = time.monotonic()
     model = omikuji.Model.train_on_data(str(folder / "train.txt"), hyper, given["threads"])
@@ -78,7 +78,7 @@ def _omikuji(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     found = [[label for label, _ in model.predict(row, top_k=K)] for row in pairs]
     milliseconds = 1000 * (time.monotonic() - began) / len(found)
-    # A tree may hold fewer than five labels that can be found: the rest are misses.
+    # A tree may find fewer than five labels; the rest are misses.
     labels = torch.tensor([row + [-1] * (K - len(row)) for row in found])
     return {
         **_scores(labels, data, given),
@@ -104,7 +104,7 @@ def _ours(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
     if len(models) == 1:
         _, labels = models[0].predict(documents, K)
     else:
-        # Each model prepares its inputs twice: for its own best labels and for those of all.
+        # Each model prepares its inputs twice: for its own best labels and for those of all models.
         _, labels = averaged(models, documents, K, 64)
         preparing *= 2
     seconds = time.monotonic() - began - preparing
@@ -142,7 +142,7 @@ def _scores(found: torch.Tensor, data: XmcData, given: dict[str, Any]) -> dict[s
     count = len(data.label_names) + len(data.unseen)
     a, b = build(XmcOptions, given).propensity
     weights = inverse_propensities(torch.from_numpy(train.sets.counts(count)), len(train), a, b)
-    # Misses get a number that no label has.
+    # Misses get numbers that no label has.
     found = found.where(found >= 0, torch.arange(count, count + K).expand_as(found))
     weights = torch.cat((weights, weights.new_zeros(K)))
     sums = {name: float(value) for name, value in ranking_sums(found, labels, offsets, weights).items()}
@@ -176,11 +176,11 @@ BATCHES = 20
 
 
 def trained_parameters(model: XmcModel, train: Split, batch_size: int) -> int:
-    """Parameters of a trained model's output layer in rows that an update gives a gradient, mean.
+    """Mean number of output layer parameters in rows that have a gradient after an update.
 
     Args:
-        train: where documents are drawn from at random, the same for every model.
-        batch_size: documents of an update.
+        train: documents are drawn from it at random, the same ones for every model.
+        batch_size: documents per update.
     """
     head = model.classifier.head
     counts = []
@@ -193,9 +193,9 @@ def trained_parameters(model: XmcModel, train: Split, batch_size: int) -> int:
 
 
 def passes(models: Sequence[XmcModel], train: Split, batch_size: int) -> list[float]:
-    """Milliseconds of processor time of each output layer's forward and backward pass, median.
+    """Median milliseconds of processor time of each output layer's forward and backward pass.
 
-    The models take turns on the same updates. The encoder's and the optimizer's parts are not in it.
+    The models take turns on the same updates. The times leave out the encoder and the optimizer.
     """
     seconds: list[list[float]] = [[] for _ in models]
     for part in _updates(train, batch_size):
@@ -214,7 +214,7 @@ def _updates(train: Split, batch_size: int) -> Iterator[Split]:
 
 
 def _pass(model: XmcModel, part: Split) -> float:
-    """Leaves gradients in the output layer; returns seconds of processor time."""
+    """Computes the gradients of the output layer; returns seconds of processor time."""
     head: nn.Module = model.classifier.head.train()
     ((order, features),) = model.batches(part.documents, len(part))
     sets = part.sets.take(np.array(order))
@@ -226,7 +226,7 @@ def _pass(model: XmcModel, part: Split) -> float:
 
 
 def _with_gradient(gradient: Tensor | None) -> int:
-    """Numbers in rows that are not 0; single zeros in a row, of features that are 0, count as trained."""
+    """Number of values in rows that are not all 0; a single 0 in such a row counts as trained."""
     if gradient is None:
         return 0
     values = gradient.coalesce().values() if gradient.is_sparse else gradient

@@ -16,8 +16,8 @@ from random import Random
 
 from mhe_nmt.files import replacing
 
+from .nouns import Pair
 from .patterns import PATTERNS, fill
-from .slots import Pair
 
 SPLITS = ("train", "valid", "test")
 SIDES = ("de", "en")

@@ -15,15 +15,15 @@ def say(line: str) -> None:
 
 
 class TrainingProgress:
-    """Follows one training by its log: a bar for the updates, a line for each epoch."""
+    """Follows one training by its log: a bar for the updates, a line for each validation."""
 
     def __init__(self, name: str, updates: int, position: int) -> None:
         self.name = name
+        self.updates = updates
         # disable=None: no bar unless it goes to a terminal.
         self._bar = tqdm(
             total=updates, desc=name, unit="update", position=position, leave=False, disable=None
         )
-        self._words_per_second = 0.0
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -40,11 +40,9 @@ class TrainingProgress:
             return
         kind, record = parsed
         if kind == "train_inner":
-            self._words_per_second = record.get("wps", 0.0)
             self._bar.update(record["num_updates"] - self._bar.n)
         elif kind == "valid":
             say(
-                f"{self.name}: epoch {record['epoch']:.0f}, {record['valid_num_updates']:.0f} updates, "
-                f"validation {record['valid_nll_loss']:.3f} bits a subword, "
-                f"{self._words_per_second:,.0f} words/s"
+                f"{self.name}: {record['valid_num_updates']:,.0f} of {self.updates:,} updates, "
+                f"validation {record['valid_nll_loss']:.2f} bits per subword"
             )

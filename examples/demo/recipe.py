@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
+VALIDATIONS = 8
+"""How often each training validates, which gives the chart its points."""
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """The sizes and lengths that differ between a made corpus and real text."""
+    """The sizes and lengths that differ between the made corpus and the user's text.
+
+    seconds: of processor time, of each training. max_update: if given, the updates of each training instead.
+    """
 
     vocab_size: int
-    max_update: int
+    seconds: float
     layers: int
     width: int
     inner_width: int
@@ -19,16 +25,22 @@ class Recipe:
     max_tokens: int
     learning_rate: float
     warmup: int
+    subword: str
+    max_update: int | None = None
     max_epoch: int | None = None
 
     def adapted(self, options: argparse.Namespace) -> Recipe:
-        """With the user's `--vocab-size`, `--max-update` and `--max-epoch`, where given."""
-        names = ("vocab_size", "max_update", "max_epoch")
+        """With the values that the user gave on the command line."""
+        names = ("vocab_size", "seconds", "max_update", "max_epoch")
         return replace(
             self, **{name: getattr(options, name) for name in names if getattr(options, name) is not None}
         )
 
-    def train_options(self) -> tuple[str, ...]:
+    def updates(self, step_ms: float) -> int:
+        """How many updates a training has whose steps take so many milliseconds."""
+        return self.max_update or max(VALIDATIONS, round(1000 * self.seconds / step_ms))
+
+    def train_options(self, updates: int) -> tuple[str, ...]:
         """Options of fairseq-train, all but the output layer's."""
         sizes = [
             part
@@ -38,29 +50,31 @@ class Recipe:
             )
             for part in (f"--{side}-{name}", str(value))
         ]  # fmt: skip
-        updates = str(self.max_update)
         stop = () if self.max_epoch is None else ("--max-epoch", str(self.max_epoch))
+        # Validations are evenly spread over the updates; epochs end at other places in each training.
+        interval = str(max(1, -(-updates // VALIDATIONS)))
         return (
             "--arch", "transformer_mhe_small", *sizes,
             "--encoder-normalize-before", "--decoder-normalize-before", "--dropout", str(self.dropout),
             "--criterion", "mhe_ce", "--label-smoothing", "0.1", "--max-tokens", str(self.max_tokens),
             "--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0",
             "--lr", str(self.learning_rate), "--lr-scheduler", "polynomial_decay",
-            "--warmup-updates", str(min(self.warmup, self.max_update // 2)),
-            "--total-num-update", updates, "--max-update", updates, *stop,
-            "--num-workers", "0", "--log-interval", "20",
-            "--save-interval-updates", "200", "--keep-interval-updates", "1",
+            "--warmup-updates", str(min(self.warmup, updates // 2)),
+            "--total-num-update", str(updates), "--max-update", str(updates), *stop,
+            "--num-workers", "0", "--log-interval", "20", "--validate-interval", "1000",
+            "--save-interval", "1000", "--save-interval-updates", interval, "--keep-interval-updates", "1",
         )  # fmt: skip
 
 
-# No dropout: two or three passes over a corpus made by rules leave nothing to overfit, and on a CPU
-# drawing the masks costs more than a matrix product.
+# No dropout: one pass over a corpus made by rules leaves nothing to overfit, and on a CPU drawing the masks
+# costs more than a matrix product.
+# Byte-pair encoding keeps the names and numbers whole that unigram pieces would put together from parts.
 SYNTHETIC = Recipe(
-    vocab_size=2000, max_update=1500, layers=2, width=128, inner_width=256,
-    dropout=0.0, max_tokens=1200, learning_rate=2e-3, warmup=150,
+    vocab_size=16_000, seconds=100, layers=2, width=128, inner_width=256,
+    dropout=0.0, max_tokens=1200, learning_rate=2e-3, warmup=100, subword="bpe",
 )  # fmt: skip
 
 OWN_TEXT = Recipe(
-    vocab_size=8000, max_update=4000, layers=3, width=256, inner_width=1024,
-    dropout=0.1, max_tokens=2000, learning_rate=1e-3, warmup=400,
+    vocab_size=16_000, seconds=1200, layers=3, width=256, inner_width=1024,
+    dropout=0.1, max_tokens=2000, learning_rate=1e-3, warmup=400, subword="unigram",
 )  # fmt: skip

@@ -150,7 +150,7 @@ class OutputHead(nn.Module, ABC):
     def precompute(self, features: Tensor) -> Any:
         """What :meth:`score` and :meth:`beam_topk` have in common for the same ``(…, d)`` features.
 
-        Worth it where both are called; what comes back means nothing to anyone but this head.
+        Useful where both are called; only this head can read the result.
         """
         self._check_features(features)
         return self._precompute(features.reshape(-1, self.in_features))
@@ -159,7 +159,7 @@ class OutputHead(nn.Module, ABC):
         """Log-probabilities of the given labels: ``(…, d)`` and ``(…, K)`` int64 to ``(…, K)``.
 
         This is equivalent to ``self.log_prob(features).gather(-1, labels)``, but cheaper where it can be.
-        ``shared`` is ``self.precompute(features)``, where that is at hand.
+        ``shared`` is ``self.precompute(features)``, if the caller has it.
 
         Raises:
             ValueError: if the shapes do not fit, or (on CPU) if a label is outside ``[0, V)``.
@@ -167,7 +167,7 @@ class OutputHead(nn.Module, ABC):
         self._check_features(features)
         if labels.dim() == 0 or labels.shape[:-1] != features.shape[:-1]:
             raise ValueError(
-                f"labels must have shape {(*features.shape[:-1], 'K')} beside features of shape "
+                f"labels must have shape {(*features.shape[:-1], 'K')} to go with features of shape "
                 f"{tuple(features.shape)}, got {tuple(labels.shape)}"
             )
         check_labels(labels, self.num_labels)
@@ -203,15 +203,15 @@ class OutputHead(nn.Module, ABC):
 
         This is equivalent to
         ``(scores.unsqueeze(-1) + self.log_prob(features)).flatten(-2).topk(k)``, ties broken by smaller beam,
-        then smaller label, but cheaper where it can be: a hypothesis far behind costs next to nothing. Not
+        then smaller label, but cheaper where it can be: a hypothesis far behind costs almost nothing. Not
         differentiable.
 
         Args:
-            features: ``(…, B, d)``, of ``B`` hypotheses a sentence.
+            features: ``(…, B, d)``, of ``B`` hypotheses per sentence.
             scores: ``(…, B)`` cumulative log-probabilities, in nats; -inf leaves a hypothesis out.
             k: number of continuations, ``1 … B·V``.
-            exclude: ``(V,)`` bool, labels that are not to be found, or ``None``.
-            shared: ``self.precompute(features)``, where that is at hand.
+            exclude: ``(V,)`` bool, labels that must not be returned, or ``None``.
+            shared: ``self.precompute(features)``, if the caller has it.
 
         Returns:
             log-probabilities ``(…, k)``, beams ``(…, k)`` and labels ``(…, k)``, best sum first; the sums are
@@ -252,7 +252,7 @@ class OutputHead(nn.Module, ABC):
         return self.topk(features, 1)[1].squeeze(-1)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
-        """Uses ``weight`` (``(V, d)``, rows in label order, such as an embedding's) instead of an own matrix.
+        """Uses ``weight`` (``(V, d)``, rows in label order) in place of the head's matrix.
 
         Raises:
             ValueError: if this head has no ``V × d`` matrix, or the shapes do not fit.

@@ -25,8 +25,8 @@ FIRST_ROUND = (2, 12)
 class _Frontier:
     """Unexpanded prefixes of the open sentences, ``(n, F)`` each; spent places have sums of -inf.
 
-    A prefix of ``l`` digits has the code ``beam · b_1 … b_l + prefix``: the beam is one digit more. Sums are
-    a hypothesis' score and the prefix' log-probability.
+    A prefix of ``l`` digits has the code ``beam · b_1 … b_l + prefix``: the beam counts as one more digit. A
+    sum is the score of a hypothesis plus the log-probability of a prefix.
     """
 
     sums: Tensor
@@ -53,7 +53,7 @@ class _Frontier:
         )
 
     def compacted(self) -> _Frontier:
-        """As many columns as the fullest sentence needs."""
+        """Only as many columns as the fullest sentence needs."""
         alive = max(1, int((~self.sums.isneginf()).sum(-1).max()))
         return self if alive == self.sums.size(-1) else self._gather(*self.sums.topk(alive, dim=-1))
 
@@ -75,7 +75,7 @@ class _Best:
     ids: Tensor
 
     def merge(self, sums: Tensor, log_probs: Tensor, ids: Tensor) -> _Best:
-        """With ``(n, C)`` more."""
+        """The best of these and of ``(n, C)`` more."""
         sums, ids = torch.cat([self.sums, sums], dim=-1), torch.cat([self.ids, ids], dim=-1)
         index = best_places(sums, ids, self.sums.size(-1))
         log_probs = torch.cat([self.log_probs, log_probs], dim=-1)
@@ -94,11 +94,11 @@ def best_first_topk(
 ) -> tuple[Tensor, Tensor]:
     """The ``k`` best continuations of each sentence under the chain rule.
 
-    No label scores above its prefix, for a conditional log-probability is at most 0. So a sentence is
-    finished once its best unexpanded prefix is strictly below its k-th label; strictly, because an equal
-    score could belong to a smaller id. Keeping only the best few prefixes, as a greedy cascade does, would be
-    wrong. With three heads or more, sentences so flat that half the code space would be visited are finished
-    from dense scores, a few rows at a time.
+    No label scores above its prefix, because a conditional log-probability is at most 0. So a sentence is
+    finished once its best unexpanded prefix is strictly below its k-th label. It must be strictly below,
+    because an equal score could belong to a smaller id. Keeping only the best few prefixes, as
+    a greedy cascade does, would be wrong. With three heads or more, sentences so flat that half the code
+    space would be visited are finished from dense scores, a few rows at a time.
 
     Args:
         codec: the code.

@@ -19,24 +19,24 @@ from mhe_nmt.topk import TopKQuery
 class CascadeHead(MultiHead):
     r"""The chain rule over digits: ``P(y|x) = p(d_1|x) · p(d_2|x, d_1) · …``, no independence assumed.
 
-    MHC of the paper (section 4.2) for one label a position, trained with true prefixes and decoded exactly.
+    MHC of the paper (section 4.2) for one label per position, trained with true prefixes and decoded exactly.
     Unused codes are masked in every conditional, so the product is normalised over the ``V`` labels. Two ways
     to condition:
 
-    * ``"table"``: every prefix has weights of its own. The last digit's are one row a label, ``V·d`` in all,
-      and can be tied to an embedding; a position only touches the blocks of its own prefix,
-      ``sum(b)`` rows.
+    * ``"table"``: every prefix has weights of its own. Those of the last digit are one row per label, ``V·d``
+      in all, and can be tied to an embedding; a position only touches the blocks of its prefix, ``sum(b)``
+      rows.
     * ``"digit"``: a digit's head is shared by all prefixes and sees the earlier digits through embeddings,
       ``softmax(W_h gelu(U_h x + sum_{j<h} E_hj[d_j]))``: parameters shrink as in the product head.
 
-    Cost a position: ``sum(b)·d`` multiplications and ``sum(b)`` logits (``digit``: ``sum(b)·m`` and ``d·m``
+    Cost per position: ``sum(b)·d`` multiplications and ``sum(b)`` logits (``digit``: ``sum(b)·m`` and ``d·m``
     for each digit but the first, with ``m`` hidden features).
 
     The smoothing term is what the true branches contribute to ``-sum_y log P(y | x)``: a digit's
-    ``-log p(d | x, true prefix)`` times the number of labels below it, summed over digits. What is left out
-    are the conditionals of other branches, which would cost as much as the full softmax; each of them has
-    the weight of its branch's share of the labels, as the true one has. Smoothing every digit with the same
-    epsilon instead would blur a label as often as it has digits.
+    ``-log p(d | x, true prefix)`` times the number of labels below it, summed over digits. The
+    conditionals of other branches are left out, because they would cost as much as the full softmax; each of
+    them would have the weight of its branch's share of the labels, as the true one has. Smoothing every digit
+    with the same epsilon instead would blur a label as often as it has digits.
 
     Top-k is exact: prefixes are expanded best first until the best one left is below the current k-th label.
 
@@ -46,8 +46,9 @@ class CascadeHead(MultiHead):
         bias: adds a bias to every logit.
         conditioning: ``"table"`` or ``"digit"``.
         hidden_features: ``m``, for ``"digit"`` only; default ``d``.
-        prototypes: ``J``, weight vectors a first digit, joined by log-sum-exp. In a full softmax a first
-            digit's logit would be the log-sum-exp of all its labels' logits, which no linear head can follow.
+        prototypes: ``J``, weight vectors per first digit, combined by log-sum-exp. In a full softmax the
+            logit of a first digit would be the log-sum-exp of all its labels' logits, which no linear head
+            can represent.
         projection: for ``"table"`` only: the last digit reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
@@ -261,7 +262,7 @@ class CascadeHead(MultiHead):
         total = shared.first_log_prob.gather(-1, codes)
         rows = torch.arange(len(features), device=features.device).unsqueeze(-1)
         for level in range(1, self.codec.num_heads):
-            # Labels of one row often share their prefix: each branch of a row is computed once.
+            # Labels of one row often share their prefix, so each branch of a row is computed once.
             count = self.codec.prefix_counts[level - 1]
             branches, place = (rows * count + codes).unique(return_inverse=True)
             owners, prefixes = branches.div(count, rounding_mode="floor"), branches.remainder(count)

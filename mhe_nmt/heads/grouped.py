@@ -1,4 +1,4 @@
-"""Rows times the matrix of their own branch: the grouped product of cascade and sampling heads."""
+"""Each row times the matrix of its branch: the grouped product of cascade and sampling heads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def grouped_linear(
 ) -> Tensor:
     """``out[n] = weight[branches[n]] @ rows[n] + bias[branches[n]]``; only branches that occur are computed.
 
-    Rows are sorted by branch and each branch's rows meet its block of the weight in one matrix product: on
-    CUDA by ``torch.nn.functional.grouped_mm`` where its alignment rules allow it, elsewhere one product a
-    branch. Follows autocast.
+    Rows are sorted by branch, and the rows of a branch are multiplied by its block of the weight in one
+    matrix product: on CUDA by ``torch.nn.functional.grouped_mm`` where its alignment rules allow it,
+    elsewhere with one product per branch. Follows autocast.
 
     Args:
         rows: ``(N, d)``.
         branches: ``(N,)`` int64.
-        weight: ``(R, d)``; branch ``b`` owns rows ``b·width … (b + 1)·width - 1``; the last may own fewer.
+        weight: ``(R, d)``; branch ``b`` has rows ``b·width … (b + 1)·width - 1``; the last may have fewer.
         bias: ``(R,)`` or ``None``.
-        width: rows a branch.
-        row_index: ``(R,)`` int64, where row ``r`` is to be found at ``weight[row_index[r]]``, and its bias.
+        width: rows per branch.
+        row_index: ``(R,)`` int64, if given, row ``r`` is ``weight[row_index[r]]``, and its bias likewise.
 
     Returns:
         ``(N, width)``; entries beyond a short last branch mean nothing.
@@ -82,7 +82,7 @@ def _segments(counts: Tensor) -> list[tuple[int, int, int]]:
 
 
 class _SegmentLinear(torch.autograd.Function):
-    """One product a branch that occurs, on rows sorted by branch. Segments are (branch, start, stop)."""
+    """One product per branch that occurs, on rows sorted by branch. Segments are (branch, start, stop)."""
 
     @staticmethod
     def forward(
@@ -112,21 +112,21 @@ class _SegmentLinear(torch.autograd.Function):
         grad_rows = torch.zeros_like(rows) if ctx.needs_input_grad[0] else None
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         for branch, start, stop in ctx.segments:
-            own = _block(branch, ctx.width, ctx.row_index)
-            block = weight[own]
+            index = _block(branch, ctx.width, ctx.row_index)
+            block = weight[index]
             part = grads[0][start:stop, : len(block)]
             if grad_rows is not None:
                 grad_rows[start:stop] = part @ block
             if grad_weight is not None:
-                grad_weight[own] = part.t() @ rows[start:stop]
+                grad_weight[index] = part.t() @ rows[start:stop]
         return grad_rows, grad_weight, None, None, None
 
 
 def _product(rows: Tensor, start: int, stop: int, block: Tensor) -> Tensor:
-    """``rows[start:stop] @ block.t()``; beam search brings a row or two a branch, where this order is faster.
+    """``rows[start:stop] @ block.t()``; beam search has one or two rows per branch.
 
-    ``block @ rows.t()`` takes half the time for a few rows, but not for a single one, for which BLAS would
-    take a matrix-vector product: that one takes a neighbour along.
+    For a few rows ``block @ rows.t()`` takes half the time. A single row would become a matrix-vector
+    product, which is slow, so it is multiplied together with a neighbour.
     """
     if stop - start >= 16 or rows.size(0) == 1:
         return rows[start:stop].mm(block.t())

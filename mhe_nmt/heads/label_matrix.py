@@ -1,4 +1,4 @@
-"""The V×d matrix of heads that keep one row a label, own or tied to an embedding."""
+"""The V×d matrix of heads that keep one row per label, which can be tied to an embedding."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mhe_nmt.heads.projection import ResidualProjection
 
 
 class LabelMatrix(nn.Module):
-    """Weights and biases, one row a label, that can be read by blocks of ranks.
+    """Weights and biases, one row per label, that can be read by blocks of ranks.
 
-    Rows are stored in label order, as an embedding's are, so that tied and own matrices are alike in a state
-    dict; blocks of ranks are read through an index unless the label order is the identity.
+    Rows are stored in label order, as an embedding's are, so that tied and untied matrices look the same in a
+    state dict; blocks of ranks are read through an index unless the label order is the identity.
 
     Args:
         codec: gives ``V`` and the order; kept by reference, not as a submodule.
         in_features: ``d``.
-        bias: adds a bias a label, own also where the weight is tied.
+        bias: adds a bias per label, which is never tied.
         projection: features go through a :class:`ResidualProjection` first, see :meth:`inputs`.
 
     Shape:
@@ -69,7 +69,7 @@ class LabelMatrix(nn.Module):
         return features if self.projection is None else self.projection(features)
 
     def block_logits(self, inputs: Tensor, blocks: Tensor, width: int) -> Tensor:
-        """Logits of each row's own block of ``width`` ranks: ``(n, d)`` and ``(n,)`` to ``(n, width)``."""
+        """Logits of each row's block of ``width`` ranks: ``(n, d)`` and ``(n,)`` to ``(n, width)``."""
         return grouped_linear(inputs, blocks, self.weight, self.bias, width, self.row_index)
 
     def extra_repr(self) -> str:

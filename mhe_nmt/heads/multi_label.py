@@ -15,7 +15,7 @@ from mhe_nmt.heads.base import at_least_float32
 
 
 class MultiLabelOutput(NamedTuple):
-    """What ``head(features, labels, offsets)`` returns: sums of binary cross entropies a document, in nats.
+    """What ``head(features, labels, offsets)`` returns: sums of binary cross entropies per document, in nats.
 
     Attributes:
         groups: ``(N,)`` float32 (or float64), over groups of labels; 0 for a head without groups.
@@ -30,7 +30,7 @@ class MultiLabelHead(nn.Module, ABC):
     """Output layer over ``V`` labels of which a document has none, one or many.
 
     Targets are label sets in CSR form: document ``n`` has ``labels[offsets[n]:offsets[n + 1]]``, in any
-    order; a label that stands there twice counts once. Scores are log-probabilities that a document has a
+    order; a label that occurs twice counts once. Scores are log-probabilities that a document has a
     label, in nats, float32 (float64 for float64 features); labels do not exclude each other.
 
     Args:
@@ -75,7 +75,7 @@ class MultiLabelHead(nn.Module, ABC):
     @property
     @abstractmethod
     def label_weight_rows(self) -> Tensor:
-        """The matrix ``(V, m)`` with a row a label, for optimizers that give each row a step size."""
+        """The matrix ``(V, m)`` with one row per label, for optimizers with one step size per row."""
 
     @abstractmethod
     def _forward(self, features: Tensor, documents: Tensor, labels: Tensor) -> MultiLabelOutput:
@@ -144,7 +144,7 @@ class MultiLabelHead(nn.Module, ABC):
         self._check_features(features)
         if labels.dim() != 2 or len(labels) != len(features):
             raise ValueError(
-                f"labels must have shape ({len(features)}, K) beside features of shape "
+                f"labels must have shape ({len(features)}, K) to go with features of shape "
                 f"{tuple(features.shape)}, got {tuple(labels.shape)}"
             )
         check_labels(labels, self.num_labels)

@@ -23,39 +23,40 @@ def best_num_groups(num_labels: int, candidates: int) -> int:
 class MultiLabelCascade(MultiLabelHead):
     r"""Scores groups of labels, then the labels of the candidate groups only.
 
-    MHC of the paper (section 4.2) for several labels a document. A label's first digit is its group ``g(y)``,
-    ``w`` labels each; ``log P(y | x) = log sigmoid(z_g(y)) + log sigmoid(s_y)``, with one logit ``z`` a group
-    and one ``s`` a label.
+    MHC of the paper (section 4.2) for several labels per document. A label's first digit is its group
+    ``g(y)`` of ``w`` labels; ``log P(y | x) = log sigmoid(z_g(y)) + log sigmoid(s_y)``, with one logit ``z``
+    per group and one ``s`` per label.
 
-    **Loss**, in nats a document, a plain sum, nothing divided by how many candidates there happen to be, so
-    that a group's term and a label's are on one scale whatever the sizes::
+    **Loss**, in nats per document: a plain sum. Nothing is divided by the number of candidates, so that the
+    terms of groups and of labels are on one scale whatever the sizes::
 
         sum over all groups g      BCE(z_g, a label of g is true)
       + sum over candidate groups  sum over their labels y   BCE(s_y, y is true)
 
-    Candidates are the document's true groups, always, and the ``candidates`` groups that score best at the
-    moment, each once. With ``candidates=0`` this is the negative log-likelihood by the chain rule:
+    Candidates are the document's true groups and the ``candidates`` groups that score best at the moment,
+    each once. With ``candidates=0`` this is the negative log-likelihood by the chain rule:
     ``sigmoid(s_y)`` is the probability of the label given that its group is true, and the score of a label is
     its marginal probability (a probabilistic label tree of two levels, Wydmuch et al. 2018, which show that
-    ranking by it is consistent for precision at k). Wrong groups that the search would look into add labels
-    that are all false: ``sigmoid(s_y)`` is then the probability given that the group is true or looks true,
-    and the product, as in the paper, a score rather than a probability; what the search will meet is what
-    was trained.
+    ranking by it is consistent for precision at k). Wrong groups that the search would open add labels
+    that are all false. Then ``sigmoid(s_y)`` is the probability given that the group is true or looks true,
+    and the product, as in the paper, is a score rather than a probability; training sees what the search
+    will see.
 
-    A training step costs a document ``G·d`` for the groups and ``w·m`` for each candidate group, and never
-    makes a tensor of documents × labels. :meth:`topk` is exact unless told otherwise: a label scores at most
-    what its group does, so groups are opened best first until none can hold a better label.
+    A training step costs ``G·d`` per document for the groups and ``w·m`` for each candidate group, and never
+    makes a tensor of documents × labels. :meth:`topk` is exact unless told otherwise: no label scores above
+    its group, so groups are opened best first until none can hold a better label.
 
     Args:
         in_features, num_labels, hidden_features: see :class:`MultiLabelHead`. Only labels read the features
             through the bottleneck.
         num_groups: ``G``, from 2 to ``V - 1``; the last group may be short and, where ``V`` does not divide
             well, the number slightly smaller. Default: :func:`best_num_groups`.
-        radices: instead, group count and labels a group, ``(b_1, b_2)``, product at least ``V``.
+        radices: in place of ``num_groups``: number of groups and labels per group, ``(b_1, b_2)``, with a
+            product of at least ``V``.
         order: ``order[label] = rank``; runs of ranks are groups. Default: the identity.
-        candidates: wrong groups that training looks into, at most, see above.
-        sparse: gradients of the labels' weights and biases hold the rows of candidate groups only, for an
-            optimizer that knows sparse gradients; otherwise they are dense.
+        candidates: the largest number of wrong groups that training opens, see above.
+        sparse: gradients of the labels' weights and biases hold only the rows of candidate groups, which
+            needs an optimizer that takes sparse gradients; otherwise they are dense.
 
     Shape:
         ``groups.weight`` ``(G, d)``, ``label_weight.weight`` ``(V, m)`` and ``label_bias.weight`` ``(V, 1)``,
@@ -97,7 +98,7 @@ class MultiLabelCascade(MultiLabelHead):
     def reset_parameters(self) -> None:
         """Normal weights of standard deviation ``inputs**-0.5``.
 
-        Biases are such that at first a group in ``G`` is true, and in it a label in ``w``.
+        Biases are such that at first one group in ``G`` is true, and in it one label in ``w``.
         """
         if self.bottleneck is not None:
             init_linear(self.bottleneck, 0.0)
@@ -197,10 +198,10 @@ class MultiLabelCascade(MultiLabelHead):
             if not len(rows):
                 break
             opened = slice(start, min(start + step, limit))
-            found = self._opened(inputs[rows], groups[rows, opened], of_groups[rows, opened])
-            values = torch.cat((scores[rows], found[0]), -1)
+            more = self._opened(inputs[rows], groups[rows, opened], of_groups[rows, opened])
+            values = torch.cat((scores[rows], more[0]), -1)
             scores[rows], places = values.topk(k)
-            ranks[rows] = torch.cat((ranks[rows], found[1]), -1).gather(-1, places)
+            ranks[rows] = torch.cat((ranks[rows], more[1]), -1).gather(-1, places)
         return scores, self.codec.labels(ranks)
 
     def _opened(self, inputs: Tensor, groups: Tensor, of_groups: Tensor) -> tuple[Tensor, Tensor]:

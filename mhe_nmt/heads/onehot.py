@@ -15,8 +15,8 @@ from mhe_nmt.heads.projection import ResidualProjection
 class OneHotHead(OutputHead):
     """One ``V``-wide softmax: ``P(y|x) = softmax(W x + c)[y]``.
 
-    Cost a position: ``V·d`` multiplications, ``V`` logits; parameters ``V·(d + 1)``, or none of its own when
-    the weight is tied and ``bias=False``. Every verb is V-wide, for there is no other way.
+    Cost per position: ``V·d`` multiplications and ``V`` logits. Parameters: ``V·(d + 1)``, or none when the
+    weight is tied and ``bias=False``. Every verb is V-wide; there is no other way.
 
     Args:
         in_features: ``d``.

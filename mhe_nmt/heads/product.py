@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,58 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.used_codes import log_used_mass, prefix_boxes
 from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
 
 
-@dataclass(frozen=True)
-class Box:
-    """Used codes that share a prefix of the last used code: ``d_j = prefix[j]``, then ``d_h < limits[h]``.
-
-    The used codes ``[0, V)`` split into at most ``H`` such boxes; inside one, digits vary independently.
-    """
-
-    prefix: tuple[int, ...]
-    limits: tuple[int, ...]
-
-
-def prefix_boxes(last_digits: tuple[int, ...], radices: tuple[int, ...]) -> list[Box]:
-    """Splits the codes up to and including ``last_digits`` into boxes."""
-    boxes = []
-    for head, last in enumerate(last_digits):
-        rest = radices[head + 1 :]
-        closed = all(digit == radix - 1 for digit, radix in zip(last_digits[head + 1 :], rest, strict=True))
-        limit = last + 1 if closed else last
-        if limit:
-            boxes.append(Box(last_digits[:head], (limit, *rest)))
-        if closed:
-            break
-    return boxes
-
-
-def log_used_mass(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) -> Tensor | None:
-    """Log of the probability that independent digits form a used code, in O(sum of radices).
-
-    Args:
-        log_probs: per head ``(…, b_h)``, normalised.
-        last_digits: digits of rank ``V - 1``.
-
-    Returns:
-        ``(…)``, or ``None`` where every code is used, so that the mass is exactly 1.
-    """
-    mass: Tensor | None = None
-    for scores, last in zip(reversed(log_probs), reversed(last_digits), strict=True):
-        if mass is None:
-            if last < scores.size(-1) - 1:
-                mass = scores[..., : last + 1].logsumexp(-1)
-        else:
-            mass = mass + scores[..., last]
-            if last:
-                mass = torch.logaddexp(scores[..., :last].logsumexp(-1), mass)
-    return mass
-
-
 class ProductHead(MultiHead):
-    r"""One small softmax a digit, independent given the features.
+    r"""One small softmax per digit, independent given the features.
 
     ``P(y|x) = prod_h softmax(W_h x)[d_h] / Z``: MHP of the paper (section 4.1), with ``Z`` the mass of the
     used codes, so that the loss is a true negative log-likelihood over the ``V`` labels. It equals a full
@@ -74,7 +27,7 @@ class ProductHead(MultiHead):
     * ``"joint"``: ``P(y|x) = softmax_y(sum_g prod_h O^g_h[d_h])`` with raw scores ``O``, as the paper writes
       it. Its weights are small, but its normaliser is V-wide, and so are all its verbs.
 
-    Cost a position: ``G·d·sum(b)`` multiplications and ``G·sum(b)`` logits; parameters
+    Cost per position: ``G·d·sum(b)`` multiplications and ``G·sum(b)`` logits. Parameters:
     ``G·(d + 1)·sum(b)``, and ``G·(d + 1)`` for the mixture's weights.
 
     The smoothing term is exact for ``groups=1`` (a digit's count times its log-probability, summed) and for

@@ -1,4 +1,4 @@
-"""Features of its own for an output matrix that is somebody else's."""
+"""A projection of the features for an output matrix that also serves another purpose."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class ResidualProjection(nn.Module):
-    """``x + P x``, with ``P`` of zeros at first: nothing changes until it is trained.
+    """``x + P x``, where ``P`` starts as zeros: nothing changes until it is trained.
 
-    For heads whose ``V × d`` matrix is tied to an embedding, or shared with other digits: what makes good
-    input vectors, or tells blocks apart, is not all that tells labels apart.
+    For heads whose ``V × d`` matrix is tied to an embedding: what makes good input vectors is not all that
+    tells labels apart.
 
     Args:
         features: ``d``.

@@ -1,4 +1,4 @@
-"""MHS, the sampling head: trained on blocks of labels, used as a full softmax."""
+"""MHS, the sampling head: trained on a draw of labels, used as a full softmax."""
 
 from __future__ import annotations
 
@@ -14,52 +14,53 @@ from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
 
 POWER = 0.75
-"""A block is drawn by its count of targets to this power."""
+"""The probability of a draw grows with the count of targets to this power."""
 
 
 class SamplingHead(MultiHead):
-    r"""A full softmax whose training step scores a fixed budget of its blocks.
+    r"""A full softmax whose training step scores a fixed budget of its labels.
 
-    MHS of the paper (section 4.3). The ``V × d`` matrix is seen as blocks of ``prod(b_2 … b_H)`` rows, one
-    for each first digit. In training mode a position's normaliser is the sum over some labels, exactly, and
-    an estimate for the others from ``m`` blocks that are drawn without replacement and shared by all
-    positions of the call: ``Z ≈ sum_exact exp(s) + sum_drawn exp(s) / q``, with ``q`` the probability that
-    this block is drawn (the log-Q correction), which is unbiased. In evaluation mode every verb is the exact
-    full softmax; :meth:`to_onehot` exports it.
+    MHS of the paper (section 4.3). In training mode a position's normaliser is exact over some labels, the
+    *positives*, and estimated for all others from ``m`` units that are drawn without replacement and shared
+    by all positions of the call: ``Z ≈ sum_positives exp(s) + sum_drawn exp(s) / q``. Here ``q`` is the
+    probability that this unit is drawn (the log-Q correction), which makes the estimate of ``Z`` unbiased.
+    In evaluation mode every verb is the exact full softmax; :meth:`to_onehot` exports it.
 
-    Exact are, with ``exact="block"`` as in the paper, the labels of the target's own block; the work a
-    position is then the same whatever targets share its batch, but a large batch has its targets in many
-    blocks, so that it trains far more than ``m`` of them. With ``exact="targets"`` they are the targets of
-    the call (as the positive classes of Partial FC, An et al. 2021): all positions share one small matrix,
-    nothing but drawn blocks and targets is trained, and the targets, which are among the likeliest labels,
-    are all exact. Sensible where the targets of a batch are few of all labels.
+    ``unit`` says what is drawn. ``"label"`` draws single labels, so that rare labels do not come along with a
+    frequent one: less noise for the same number of trained rows. Radices and label order then mean nothing.
+    ``"block"``, as in the paper, sees the ``V × d`` matrix as blocks of ``prod(b_2 … b_H)`` rows, one block
+    for each first digit.
 
-    Cost a position in training: ``(1 + m) · block`` logits of ``V``, or ``m · block`` and one a distinct
-    target; parameters ``V·(d + 1)``, or ``V`` when the weight is tied. Draws come from torch's generator:
-    ``torch.manual_seed`` repeats them.
+    ``positives`` says which labels are exact. ``"targets"``: the targets of the call, like the positive
+    classes of Partial FC (An et al., 2021). All positions share one small matrix, nothing but drawn labels
+    and targets is trained, and the targets, which are among the likeliest labels, are all exact. This suits
+    batches whose targets are few of all labels. ``"block"``, as in the paper: the labels of the target's own
+    block. The work per position is then the same whatever targets share its batch, but a large batch has
+    targets in many blocks and trains far more than ``m`` of them.
+
+    ``draw_by`` says how units are drawn; the estimate is only as good as the draw. ``"counts"``: ``q`` grows
+    with the number of times that the unit's labels were targets so far, to the power 3/4 and up to 1, so
+    that frequent labels are nearly always drawn. The power 1/2 has the least variance if a unit holds much
+    of a position's mass about as often as it holds the target, the power 1 if all positions give it the same
+    mass; between them lies the power by which Mikolov et al. (2013) draw negatives. Counts of positives are
+    left out. ``"uniform"``: ``q = m / units`` for all, as in the paper.
+
+    Cost per position in training: the logits of the distinct targets of the call and of ``m`` labels
+    (``"block"``: of ``1 + m`` blocks) instead of ``V``. Parameters: ``V·(d + 1)``, or ``V`` when the weight
+    is tied. Draws come from torch's generator, so ``torch.manual_seed`` repeats them.
 
     The smoothing term in training is the estimate of the vocabulary-wide sum with the same weights,
-    ``-(sum_exact log p + sum_drawn log p / q)``; in evaluation it is exact.
-
-    The estimate is only as good as the draw: with ``draw="counts"`` a block's ``q`` grows with the count of
-    how often its labels were targets so far, to the power 3/4 and up to 1, so that blocks of frequent labels
-    are nearly always in. The power 1/2 has the least variance if a block holds much of a position's mass
-    about as often as it holds the target, 1 if all positions give it alike; between them lies what Mikolov et
-    al. (2013) draw negatives by. Where targets are exact their own counts are left out. ``"uniform"`` is the
-    paper's draw: ``q = m / blocks`` for all.
-
-    ``unit="label"`` draws single labels in place of blocks, so that rare labels do not come along with a
-    frequent one: for the same number of trained rows, less noise. Radices and order then mean nothing.
+    ``-(sum_positives log p + sum_drawn log p / q)``; in evaluation it is exact.
 
     Args:
         in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
             :class:`MultiHead`.
-        bias: adds a bias a label.
-        sample_fraction: share of the blocks drawn beside what is exact, in ``(0, 1]``; at least one block.
-            1 is the full softmax.
-        draw: ``"counts"`` or ``"uniform"``, see above.
-        exact: ``"block"`` or ``"targets"``, see above.
-        unit: ``"block"`` or ``"label"``, see above.
+        bias: adds a bias per label.
+        sample_fraction: share of the units that are drawn, in ``(0, 1]``; at least one unit is. 1 is the full
+            softmax.
+        draw_by: ``"counts"`` or ``"uniform"``, see above.
+        positives: ``"targets"`` or ``"block"``, see above.
+        unit: ``"label"`` or ``"block"``, see above.
         projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
@@ -77,9 +78,9 @@ class SamplingHead(MultiHead):
         order: Sequence[int] | Tensor | None = None,
         bias: bool = True,
         sample_fraction: float = 0.25,
-        draw: str = "counts",
-        exact: str = "block",
-        unit: str = "block",
+        draw_by: str = "counts",
+        positives: str = "targets",
+        unit: str = "label",
         projection: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
@@ -98,15 +99,16 @@ class SamplingHead(MultiHead):
         )
         if not 0.0 < sample_fraction <= 1.0:
             raise ValueError(f"sample_fraction must be in (0, 1], got {sample_fraction}")
-        if draw not in ("counts", "uniform"):
-            raise ValueError(f"draw must be 'counts' or 'uniform', got {draw!r}")
+        if draw_by not in ("counts", "uniform"):
+            raise ValueError(f"draw_by must be 'counts' or 'uniform', got {draw_by!r}")
         self.sample_fraction = float(sample_fraction)
-        if exact not in ("block", "targets"):
-            raise ValueError(f"exact must be 'block' or 'targets', got {exact!r}")
+        if positives not in ("block", "targets"):
+            raise ValueError(f"positives must be 'block' or 'targets', got {positives!r}")
         if unit not in ("block", "label"):
             raise ValueError(f"unit must be 'block' or 'label', got {unit!r}")
-        self.draw = draw
-        self.exact = exact
+        self.draw_by = draw_by
+        self.positives = positives
+        self.unit = unit
         self.block_size = self.codec.strides[0] if unit == "block" else 1
         self.num_blocks = self.codec.prefix_counts[0] if unit == "block" else num_labels
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
@@ -119,25 +121,25 @@ class SamplingHead(MultiHead):
 
     @property
     def used_fraction(self) -> float:
-        """Share of the blocks that one position is trained against: budget and own block, at most 1.
+        """Share of the units that one position is trained against, at most 1: the draw, and its own block.
 
-        With ``exact="targets"`` the budget alone; the distinct targets of a call come on top.
+        With ``positives="targets"`` the draw alone; the distinct targets of a call are added to it.
         """
-        own = 1 if self.exact == "block" else 0
-        return min(1.0, (own + self.sampled_blocks) / self.num_blocks)
+        whole_blocks = 1 if self.positives == "block" else 0
+        return min(1.0, (whole_blocks + self.sampled_blocks) / self.num_blocks)
 
     def reset_parameters(self) -> None:
         self.matrix.reset_parameters()
         self.target_counts.zero_()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        # Version 0.1 counted no targets.
+        # The first checkpoints counted no targets.
         name = f"{prefix}target_counts"
-        found = state_dict.setdefault(name, torch.zeros_like(self.target_counts))
-        if len(found) == self.num_blocks < self.num_labels:
-            # Later it counted those of blocks; a block's sum is all that matters to a draw of blocks.
-            state_dict[name] = torch.zeros_like(self.target_counts).to(found.device)
-            state_dict[name][:: self.block_size] = found
+        counts = state_dict.setdefault(name, torch.zeros_like(self.target_counts))
+        if len(counts) == self.num_blocks < self.num_labels:
+            # Later ones counted per block; a block's sum is all that matters to a draw of blocks.
+            state_dict[name] = torch.zeros_like(self.target_counts).to(counts.device)
+            state_dict[name][:: self.block_size] = counts
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     def tie_weight(self, weight: nn.Parameter) -> None:
@@ -145,10 +147,10 @@ class SamplingHead(MultiHead):
         self.matrix.tie(weight)
 
     def extra_repr(self) -> str:
+        units = f"{self.num_blocks} blocks of {self.block_size}" if self.unit == "block" else "labels"
         return (
-            f"{super().extra_repr()}, blocks={self.num_blocks}×{self.block_size}, "
-            f"sampled={self.sampled_blocks} by {self.draw} beside "
-            f"{'own block' if self.exact == 'block' else 'targets'}, used_fraction={self.used_fraction:.3f}"
+            f"{super().extra_repr()}, drawn={self.sampled_blocks} of {units} by {self.draw_by}, "
+            f"positives={self.positives}, used_fraction={self.used_fraction:.3f}"
         )
 
     def to_onehot(self) -> OneHotHead:
@@ -180,18 +182,18 @@ class SamplingHead(MultiHead):
 
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
         counts = self.target_counts
-        if self.exact == "targets" and self.draw == "counts":
+        if self.positives == "targets" and self.draw_by == "counts":
             counts = counts.index_fill(0, ranks, 0)
         drawn, inverse_q = self._drawn_ranks(counts, at_least_float32(features[:0]).dtype)
-        if self.draw == "counts":
+        if self.draw_by == "counts":
             self.target_counts += ranks.bincount(minlength=self.num_labels)
         features = self.matrix.inputs(features)
-        if self.exact == "targets":
-            return self._forward_beside_targets(features, ranks, drawn, inverse_q)
+        if self.positives == "targets":
+            return self._forward_with_targets(features, ranks, drawn, inverse_q)
         own_block = ranks.div(self.block_size, rounding_mode="floor")
-        return self._forward_beside_own_blocks(features, ranks, own_block, drawn, inverse_q)
+        return self._forward_with_own_blocks(features, ranks, own_block, drawn, inverse_q)
 
-    def _forward_beside_targets(
+    def _forward_with_targets(
         self, features: Tensor, ranks: Tensor, drawn: Tensor, inverse_q: Tensor
     ) -> HeadOutput:
         exact, place = ranks.unique(return_inverse=True)
@@ -205,7 +207,7 @@ class SamplingHead(MultiHead):
         nll = -log_prob.gather(-1, place.unsqueeze(-1)).squeeze(-1)
         return HeadOutput(nll, -(log_prob * weight).sum(-1))
 
-    def _forward_beside_own_blocks(
+    def _forward_with_own_blocks(
         self, features: Tensor, ranks: Tensor, own_block: Tensor, drawn: Tensor, inverse_q: Tensor
     ) -> HeadOutput:
         size = self.block_size
@@ -244,7 +246,7 @@ class SamplingHead(MultiHead):
         """
         device, m = self.target_counts.device, self.sampled_blocks
         shuffled = torch.randperm(self.num_blocks, device=device)
-        if self.draw == "uniform":
+        if self.draw_by == "uniform":
             return shuffled[:m], torch.full((m,), m / self.num_blocks, device=device)
         # One count more each, and a hundredth of the mean: blocks without targets are drawn now and then.
         padding = self.num_blocks * self.block_size - self.num_labels

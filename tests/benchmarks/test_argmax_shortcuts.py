@@ -7,14 +7,12 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.claims import argmax
 from benchmarks.claims.argmax import RandomCase
 from mhe_nmt import CascadeHead, ProductHead
-
-SETTINGS = settings(derandomize=True, max_examples=30, deadline=None)
 
 
 @st.composite
@@ -92,7 +90,6 @@ PLAIN = {
 }
 
 
-@SETTINGS
 @given(cases(), st.integers(0, 99))
 def test_rates_are_those_of_plain_loops(case: RandomCase, seed: int) -> None:
     head, features = case.head().double(), case.features(12, seed)
@@ -116,7 +113,6 @@ def test_rates_are_those_of_plain_loops(case: RandomCase, seed: int) -> None:
         assert shortcut["bits_lost"] == pytest.approx(sum(lost) / max(1, len(lost)), abs=1e-9)
 
 
-@SETTINGS
 @given(cases(), st.integers(0, 99))
 def test_features_of_a_random_case_are_its_logits(case: RandomCase, seed: int) -> None:
     """The distribution follows from the features by the heads' definitions, code by code."""

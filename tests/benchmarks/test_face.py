@@ -1,4 +1,4 @@
-"""The comparison of classifiers on LFW: its commands, its report, and rows made by the real commands."""
+"""The comparison of classifiers on LFW: its commands, its tables, and rows made by the real commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from PIL import Image
 from benchmarks.face.__main__ import CLASSIFIERS, RECIPE, main, used_fraction
 from benchmarks.face.all_pairs import all_pairs, area
 from benchmarks.face.memory import Plan
-from benchmarks.face.report import report
+from benchmarks.face.report import tables
+from benchmarks.harness.results import write_rows
 from tests.vision_xmc.commands import strings
 from tests.vision_xmc.face.pictures_made import view_2, write_people
 from vision_xmc.common.options import build
@@ -43,11 +44,12 @@ def test_every_command_is_one_that_the_trainer_takes() -> None:
             build(group, given)
 
 
+@pytest.mark.slow
 def test_rows_made_by_the_real_commands(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results, runs = tmp_path / "made.jsonl", tmp_path / "runs"
-    names = ["ArcFace", "ArcFace, MHS 50%"]
+    names = ["arcface", "arcface-sampling-50-percent"]
     arguments = [place, "--only", *names, "--seeds", 1, 2, "--folds", 3, 4, "--more", SMALL, "--runs", runs,
                  "--results", results]  # fmt: skip
     for _ in range(2):
@@ -72,18 +74,20 @@ def test_rows_made_by_the_real_commands(
         assert row["all_pairs"]["pairs"] == pictures * (pictures - 1) // 2
         assert 0 <= row["all_pairs"]["auc"] <= 1
     # Trained on nobody who is verified, and verified with the weights that came out.
-    for name in ("ArcFace-seed1", "ArcFace-MHS-50-seed2"):
+    for name in ("arcface-seed1", "arcface-sampling-50-percent-seed2"):
         content = torch.load(runs / name / "last.pt", weights_only=True)
         assert not set(content["task"]["class_names"]) & tested
         assert f"--checkpoint {runs / name / 'last.pt'}" in (runs / name / "log.txt").read_text()
     assert rows[0]["used_fraction"] == 1
     # Two epochs of as many updates, with a record of each.
-    records = read(runs / "ArcFace-MHS-50-seed1" / "metrics.jsonl")
+    records = read(runs / "arcface-sampling-50-percent-seed1" / "metrics.jsonl")
     used = [record["used_fraction"] for record in records if record["kind"] == "train"]
     assert rows[1]["used_fraction"] == pytest.approx(statistics.fmean(used))
     assert len(used) == 2
     text = results.with_suffix(".md").read_text(encoding="utf-8")
-    assert text == report(rows, list(CLASSIFIERS), "made.png")
+    for table in tables(results, list(CLASSIFIERS)).values():
+        assert table in text
+    assert "\n# ArcFace, sampling, 50 %, seed 2\n" in (tmp_path / "commands" / "made.sh").read_text()
     with Image.open(results.with_suffix(".png")) as plot:
         assert plot.format == "PNG"
 
@@ -93,25 +97,27 @@ def row(name: str, seed: int, accuracy: float, **more: Any) -> dict[str, Any]:
             "folds": [9, 10], "pairs": 1200, "tar": 0.5, "used_fraction": 0.25,
             "classifier_bytes": 2_500_000, "train_seconds": 60.0,
             "all_pairs": {"pairs": 30, "pairs_of_one_person": 6, "auc": accuracy + 0.1, "tar": 0.25},
-            "commands": ["a", "b"], "versions": {"python": "3"}, "processor": "CPU"}  # fmt: skip
+            "recipe": {"commands": [["a"], ["b"]]}, "versions": {"python": "3"},
+            "processor": "CPU"}  # fmt: skip
     return {"name": name, "seed": seed, "accuracy": accuracy, **same, **more}
 
 
-def test_means_and_standard_errors() -> None:
+def test_means_and_standard_errors(tmp_path: Path) -> None:
     """(0.7 + 0.72 + 0.74) / 3, and 0.02 / √3 of it; errors of differences add as squares."""
-    full = [row("ArcFace", seed, 0.7 + 0.02 * seed) for seed in range(3)]
-    sampled = [row("ArcFace, MHS 25%", seed, 0.69 + 0.03 * seed) for seed in (1, 2)]
-    text = report([*sampled, *full, row("CosFace", 1, 0.5)], list(CLASSIFIERS), "made.png")
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert lines[1] == (
-        "| ArcFace | 3 | 72.00 ± 1.15 | ± 1.00 | – | 50.00 ± 0.00 | 82.00 ± 1.15 | – | 25.00 ± 0.00 "
-        "| 25.0 | 2.5 | 6000 | 1.0 |"
-    )
-    assert lines[2].startswith(
-        "| ArcFace, MHS 25% | 2 | 73.50 ± 1.50 | ± 1.00 | +1.50 ± 1.89 | 50.00 ± 0.00 | 83.50 ± 1.50 "
-        "| +1.50 ± 1.89 | "
-    )
-    assert lines[3].startswith("| CosFace | 1 | 50.00 | ")
+    full = [row("arcface", seed, 0.7 + 0.02 * seed) for seed in range(3)]
+    sampled = [row("arcface-sampling-25-percent", seed, 0.69 + 0.03 * seed) for seed in (1, 2)]
+    write_rows(tmp_path / "made.jsonl", [*sampled, *full, row("cosface", 1, 0.5)])
+    made = tables(tmp_path / "made.jsonl", list(CLASSIFIERS))
+    assert made["made-accuracy"].splitlines()[2:] == [
+        "| ArcFace | 3 | 72.00 ± 1.15 | ± 1.00 | – | 50.00 ± 0.00 |",
+        "| ArcFace, sampling, 25 % | 2 | 73.50 ± 1.50 | ± 1.00 | +1.50 ± 1.89 | 50.00 ± 0.00 |",
+        "| CosFace | 1 | 50.00 | ± 1.00 | – | 50.00 |",
+    ]
+    assert made["made-all-pairs"].splitlines()[2:4] == [
+        "| ArcFace | 82.00 ± 1.15 | – | 25.00 ± 0.00 |",
+        "| ArcFace, sampling, 25 % | 83.50 ± 1.50 | +1.50 ± 1.89 | 25.00 ± 0.00 |",
+    ]
+    assert made["made-cost"].splitlines()[2] == "| ArcFace | 25.0 | 2.5 | 6000 | 1.0 |"
 
 
 def test_used_fraction_is_a_mean_over_updates() -> None:
@@ -139,7 +145,7 @@ def test_all_pairs() -> None:
 
 def test_mistakes_are_one_sentence(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, sentence in (
-        ([place, "--only", "SphereFace"], "--only 'SphereFace': the classifiers are 'ArcFace', "),
+        ([place, "--only", "SphereFace"], "--only 'SphereFace': the classifiers are 'arcface', "),
         ([tmp_path], f"{tmp_path}/pairs.txt: no such file of pairs"),
         ([place], f"--folds 9: {place}/pairs.txt has folds 1 to 4"),
     ):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.vocabulary.source import Source
@@ -31,7 +31,6 @@ def all_contexts(source: Source) -> np.ndarray:
     return np.array([(a, b) for a in range(source.contexts) for b in range(source.contexts)])
 
 
-@settings(derandomize=True, max_examples=40, deadline=None)
 @given(sources())
 def test_figures_are_sums_over_all_words(source: Source) -> None:
     contexts = all_contexts(source)

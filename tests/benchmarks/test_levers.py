@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.results import append_row
-from benchmarks.translation.levers import LEVERS, folder_name, train_options, write_report
+from benchmarks.translation.levers import LEVERS, folder_name, tables, train_options, write_report
 
 EVERY = [(section, name) for section, levers in LEVERS.items() for name in levers]
 
@@ -27,19 +27,23 @@ def test_folders_differ():
     assert folder_name("Cascade: a, b", "2 × 3") == "cascade-a-b-2-3"
 
 
-def test_the_report_has_a_table_a_section(tmp_path):
+def test_every_section_has_a_table(tmp_path):
     results = tmp_path / "levers.jsonl"
     score = {"lenpen": 1.0, "bleu": 30.0, "chrf++": 50.0, "bleu_signature": "b", "chrf++_signature": "c"}
     for section, name in (("Product", "x"), ("Cascade", "y"), ("Product", "z")):
         row = {"section": section, "name": name, "seed": 1, "output_layer_parameters": 10}
         row |= {"output_layer_shared_parameters": 0, "valid_nll_bits": 3.0, "scores": [score]}
-        append_row(
-            results, row | {"commands": [f"fairseq-train {name}" + " --autocast-bf16" * (name == "y")]}
-        )
+        row |= {"versions": {"torch": "2"}, "processor": "a processor", "threads": 1}
+        precision = "bfloat16" if name == "y" else "float32"
+        commands = [["fairseq-train", name]]
+        append_row(results, row | {"recipe": {"precision": precision, "commands": commands}})
+    found = tables(results)
+    assert set(found) == {"levers-cascade", "levers-product", "levers-signatures"}
+    assert found["levers-cascade"].splitlines()[2:] == ["| y | 10 | 3.000 | 30.00 | 50.00 | bfloat16 |"]
+    assert found["levers-product"].splitlines()[2:] == [
+        "| x | 10 | 3.000 | 30.00 | 50.00 | float32 |",
+        "| z | 10 | 3.000 | 30.00 | 50.00 | float32 |",
+    ]
+    assert found["levers-signatures"].startswith("`b`\n`c`\n")
     write_report(results)
-    text = results.with_suffix(".md").read_text(encoding="utf-8")
-    assert text.count("## Product") == 1
-    assert text.index("## Cascade") < text.index("| y |") < text.index("## Product") < text.index("| z |")
-    assert "| 50.00 | bfloat16 |\n\n## Product" in text
-    assert text.count("| 50.00 | float32 |") == 2
-    assert "Product, z:\n\n    fairseq-train z" in text
+    assert "\n# Product: z\nfairseq-train z\n" in (tmp_path / "commands" / "levers.sh").read_text()

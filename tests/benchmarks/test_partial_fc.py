@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.face.partial_fc import FULL, NAMES, PEER, RandomClasses, main, report
+from benchmarks.face.partial_fc import FULL, NAMES, RandomClasses, main, tables
 from benchmarks.harness.results import read_rows
 from mhe_nmt.margin import CosFace
 
@@ -83,12 +82,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     peaks = {(row["classes"], row["name"]): row["peak_bytes"] for row in rows}
     assert all(peaks[100_000, name] > 2 * 4 * 100_000 * 32 for name in NAMES)
     text = results.with_suffix(".md").read_text(encoding="utf-8")
-    assert text == report(rows)
-    line = next(line for line in text.splitlines() if line.startswith(f"| 100,000 | {PEER} | 10,000 |"))
-    assert line.split(" | ")[4] == "1.00"
-    assert json.loads(results.read_text().splitlines()[0])["command"].startswith(
-        "python -m benchmarks.partial"
-    )
+    made = tables(results)
+    assert all(table in text for table in made.values())
+    assert "| 100,000 | Partial FC | 10,000 |" in made["made-times"]
+    peer, blocks = (next(row for row in rows if row["name"] == name) for name in ("partial-fc", "sampling"))
+    ratio = blocks["update_ms"] / peer["update_ms"]
+    line = next(line for line in made["made-ratios"].splitlines() if "| sampling | Partial FC |" in line)
+    assert line.split(" | ")[4] == f"{ratio:.2f}"
+    assert rows[0]["recipe"]["commands"] == [["python", "-m", "benchmarks.face.partial_fc", *arguments]]
     capsys.readouterr()
     assert main(["--classes", "2000", "--fraction", "0.001", "--results", str(results)]) == 1
     error = capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The runner's bookkeeping, with small programs in place of fairseq's."""
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 
@@ -8,12 +9,21 @@ import pytest
 
 from benchmarks.harness import runner
 from benchmarks.harness.process import ROOT, CommandError, peak_bytes, run_logged, shown
-from benchmarks.harness.results import append_row, columns, markdown_table, read_rows, signatures
+from benchmarks.harness.recipe import recipe, script, shell_lines
+from benchmarks.harness.results import (
+    OUTPUT_LAYER,
+    append_row,
+    markdown_table,
+    own_parameters,
+    read_rows,
+    scored,
+    signatures,
+)
 from benchmarks.harness.runner import Experiment
 from benchmarks.translation.heads import HEADS, head_options
 
 ROW = {
-    "name": "cascade",
+    "name": "cascade-table",
     "seed": 1,
     "output_layer_parameters": 20000,
     "output_layer_shared_parameters": 0,
@@ -122,23 +132,40 @@ def test_rows_are_kept_and_the_last_of_a_name_counts(tmp_path):
         append_row(path, row)
     assert len(path.read_text().splitlines()) == 3
     assert [(row["name"], row["step_ms"]) for row in read_rows(path)] == [
-        ("cascade", 100.0),
+        ("cascade-table", 100.0),
         ("onehot", 203.7),
     ]
     assert [json.loads(line)["name"] for line in path.read_text().splitlines()] == [
-        "cascade",
+        "cascade-table",
         "onehot",
-        "cascade",
+        "cascade-table",
     ]
 
 
 def test_table():
-    shared = {**ROW, "name": "tied", "output_layer_parameters": 90, "output_layer_shared_parameters": 1000}
-    lines = markdown_table([ROW, shared], columns([1.0, 1.6])).splitlines()
-    assert lines[2] == "| cascade | 20,000 | 2.500 | 38.49 | – | 58.10 |"
-    assert lines[3].startswith("| tied | 90 + 1,000 shared |")
+    shared = {**ROW, "name": "onehot-tied", "output_layer_parameters": 90}
+    shared["output_layer_shared_parameters"] = 1000
+    columns = [OUTPUT_LAYER, ("its parameters", own_parameters), ("BLEU", scored("bleu"))]
+    columns += [("BLEU, lenpen 1.6", scored("bleu", 1.6)), ("chrF++", scored("chrf++"))]
+    lines = markdown_table([ROW, shared], columns).splitlines()
+    assert lines[0] == "| output layer | its parameters | BLEU | BLEU, lenpen 1.6 | chrF++ |"
+    assert lines[2] == "| cascade by table | 20,000 | 38.49 | – | 58.10 |"
+    assert lines[3].startswith("| full softmax, tied | 90 + 1,000 shared |")
     assert len({line.count("|") for line in lines}) == 1
     assert signatures([ROW, shared]) == ["b", "c"]
+
+
+def test_a_row_says_how_its_training_is_repeated(experiment):
+    row = recipe(experiment.commands(), updates=5, seed=1, precision=experiment.precision)
+    assert (row["recipe"]["updates"], row["recipe"]["precision"]) == (5, "float32")
+    assert replace(experiment, train_options=("--autocast-bf16",)).precision == "bfloat16"
+    train, generate, score = shell_lines(row)
+    assert shlex.split(train)[1:] == [part.replace(f"{ROOT}/", "") for part in experiment.train_command()[1:]]
+    assert "--lr 1 --max-update 5 --seed 1" in train
+    assert "--user-dir user_dir " in generate
+    assert " -m data_prep score " in score
+    text = script([("a title", row)], ["prepare"])
+    assert "\n\nprepare\n\n# a title\n" + train in text
 
 
 def test_every_head_shares_the_input_embeddings_one_way(tmp_path):

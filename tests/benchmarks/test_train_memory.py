@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.harness.process import ROOT, tool
 
 
+@pytest.mark.slow
 def test_peaks_with_and_without_validation(tmp_path: Path) -> None:
     words = " ".join(f"w{n}" for n in range(50))
     for split, lines in (("train", 40), ("valid", 2)):

@@ -1,4 +1,4 @@
-"""The translation recipe: its options, its report, its tests, and what it says of a missing folder."""
+"""The translation recipe: options, tables, picture, paired tests, and one message for a missing folder."""
 
 import json
 import random
@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import BLEU
 
+from benchmarks.harness.names import TIED_SOFTMAX
 from benchmarks.harness.process import ROOT, CommandError
-from benchmarks.translation import step_time
-from benchmarks.translation.__main__ import CORPORA, DEFAULTS, equal_time_updates, train_options
+from benchmarks.translation import picture, step_time
+from benchmarks.translation.__main__ import equal_time_updates
+from benchmarks.translation.corpora import CORPORA, DEFAULTS, train_options
 from benchmarks.translation.heads import HEADS, UNSUPPORTED, decoding_options, head_options
-from benchmarks.translation.report import report, write_report
-from benchmarks.translation.significance import BASELINE, folder_name, paired_tests
+from benchmarks.translation.report import tables, write_report
+from benchmarks.translation.significance import folder_name, paired_tests
 
 ROW = {
     "name": "cascade-digit",
@@ -38,7 +40,14 @@ ROW = {
         for lenpen in (1.0, 1.6)
     ],
     "versions": {"torch": "2"},
-    "commands": ["fairseq-train x --max-update 2600 --seed 1", "fairseq-generate x"],
+    "recipe": {
+        "updates": 2600,
+        "precision": "bfloat16",
+        "commands": [
+            ["fairseq-train", "x", "--max-update", "2600", "--seed", "1"],
+            ["fairseq-generate", "x"],
+        ],
+    },
 }
 
 
@@ -57,11 +66,11 @@ def test_trainings_differ_in_the_output_layer_only(corpus, name):
 
 def test_equal_time_gives_more_updates_to_shorter_steps(tmp_path):
     times = tmp_path / "times.json"
-    steps = {BASELINE: 800.0, "sampling-tied": 500.0}
+    steps = {TIED_SOFTMAX: 800.0, "sampling-tied": 500.0}
     times.write_text(json.dumps([{"name": name, "step_ms": ms} for name, ms in steps.items()]))
-    assert equal_time_updates({"sampling-tied": 1000, BASELINE: 1000}, times) == {
+    assert equal_time_updates({"sampling-tied": 1000, TIED_SOFTMAX: 1000}, times) == {
         "sampling-tied": 1600,
-        BASELINE: 1000,
+        TIED_SOFTMAX: 1000,
     }
     with pytest.raises(CommandError, match="no step time of product;"):
         equal_time_updates({"product": 1000}, times)
@@ -74,7 +83,7 @@ def test_options_of_a_corpus_overrule_the_defaults():
         options = train_options(CORPORA["tatoeba"], name, Path("data"), updates=100)
         assert options.count("--encoder-layers") == 1
         assert options[options.index("--encoder-layers") + 1] == "2"
-    assert not any("{" in part for part in head_options("cascade-tied-projection", Path("data"), 8000))
+    assert not any("{" in part for part in head_options("cascade-table-tied-projection", Path("data"), 8000))
 
 
 def test_bfloat16_can_be_left_out():
@@ -86,9 +95,9 @@ def test_bfloat16_can_be_left_out():
 
 def test_step_times_are_told_with_and_without_the_full_softmax():
     row = {"name": "product", "step_ms": 50.0, "head_ms": 5.0, "trained_parameters": 1000}
-    assert step_time.table([row]).endswith("| product | 50 | – | 5.0 | – | 1,000 | – |")
-    full = {"name": BASELINE, "step_ms": 100.0, "head_ms": 50.0, "trained_parameters": 4000}
-    assert step_time.table([full, row]).endswith("| product | 50 | 0.50 | 5.0 | 0.10 | 1,000 | 0.25 |")
+    assert step_time.table([row]).endswith("| product | 50 | 5.0 | 1,000 |")
+    full = {"name": TIED_SOFTMAX, "step_ms": 100.0, "head_ms": 50.0, "trained_parameters": 4000}
+    assert step_time.table([full, row]).endswith("| product | 50 (0.50×) | 5.0 (0.10×) | 1,000 (0.25×) |")
 
 
 def test_products_and_cascades_are_decoded_by_candidates():
@@ -102,49 +111,76 @@ def with_bleu(name, seed, bleu):
     return {**ROW, "name": name, "seed": seed, "scores": scores}
 
 
-def test_report_has_the_tables_and_the_commands():
-    rows = [with_bleu("onehot", 1, 30.0), with_bleu("product", 1, 37.0), with_bleu("product", 2, 39.0)]
-    test = {"name": "product", "seeds": [1], "bleu_difference": -0.5, "bleu_p": 0.04}
-    tests = [{**test, "chrf_difference": 0.25, "chrf_p": 0.5}]
-    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
-    text = report(rows, tests, times, [], "Multi30k", ["python -m data_prep prepare x"], "m.png")
-    assert "](m.png)" in text
-    assert (
-        "| product | 130,000 | 2,600 | 2 | 3.100 | 38.00 ± 1.41 | 38.00 ± 1.41 | 57.00 | 46,003 | 616 | 7.8 |"
-        in text
-    )
-    assert "| onehot | 130,000 | 2,600 | 1 | 3.100 | 30.00 | 30.00 | 57.00 | – | – | – |" in text
-    assert "| product | 1 | -0.50 | 0.040 | +0.25 | 0.500 |" in text
-    assert "| 2 | product | 130,000 | 3.100 | 39.00 | 39.00 | 57.00 | 700 |" in text
-    assert "# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in text
-    assert "python -m data_prep prepare x" in text
-    assert "a processor, 1 thread" in text
-    assert "peak of training" not in text
-    assert "GLIBC" not in text
-    peaks = [{"name": "product", "train_peak_bytes": 3 * 2**29, "peak_bytes": 2**31}]
-    text = report(rows, tests, [{**times[0], "memory_kept": True}], peaks, "Multi30k", [], "m.png")
-    assert "found.\nTrainings and step times keep freed memory (`GLIBC_TUNABLES`" in text
-    assert "46,003 | 616 | 7.8 | 1.50 | 2.00 |" in text
-    assert "| – | – | – | – | – |" in text
-
-
-def test_the_report_is_written_from_the_results_file(tmp_path):
-    results = tmp_path / "corpus.jsonl"
-    rows = [with_bleu("onehot", 1, 30.0), with_bleu("product", 1, 37.0), with_bleu("product", 2, 39.0)]
+def write_rows(results, *bleus):
+    rows = [with_bleu(*one) for one in bleus]
     results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    times = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
-    (tmp_path / "corpus-step-time.json").write_text(json.dumps(times), encoding="utf-8")
-    write_report(results, "Corpus", [])
-    text = (tmp_path / "corpus.md").read_text(encoding="utf-8")
-    assert "616 | 7.8 |" in text
-    assert "processor time in float32" in text
-    assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
-    assert len(list(tmp_path.iterdir())) == 4
+
+
+TIMES = [{"name": "product", "step_ms": 615.6, "head_ms": 7.81, "trained_parameters": 46003}]
+
+
+def test_tables_are_made_of_the_rows_of_all_files(tmp_path):
+    results = tmp_path / "corpus.jsonl"
+    write_rows(results, ("onehot", 1, 30.0), ("product", 1, 37.0), ("product", 2, 39.0))
+    test = {"name": "product", "seeds": [1], "bleu_difference": -0.5, "bleu_p": 0.04}
+    test |= {"chrf_difference": 0.25, "chrf_p": 0.5}
+    (tmp_path / "corpus-paired.json").write_text(json.dumps([test]))
+    (tmp_path / "corpus-step-time.json").write_text(json.dumps(TIMES))
+    found = tables(results)
+    assert "| product | 130,000 | 2,600 | 2 | 3.100 | 38.00 ± 1.41 | 57.00 |" in found["corpus-quality"]
+    assert "| full softmax | 130,000 | 2,600 | 1 | 3.100 | 30.00 | 57.00 |" in found["corpus-quality"]
+    assert "| product | 1 | -0.50 | 0.040 | +0.25 | 0.500 |" in found["corpus-paired"]
+    assert "| product | 2 | 3.100 | 39.00 | 39.00 | 57.00 | 700 |" in found["corpus-runs"]
+    assert "a processor, 1 thread." in found["corpus-runs"]
+    assert found["corpus-cost"].endswith("| product | 46,003 | 616 | 7.8 |")
+    peaks = [{"name": "onehot", "train_peak_bytes": 3 * 2**29, "peak_bytes": 2**31}]
+    (tmp_path / "corpus-memory.json").write_text(json.dumps(peaks))
+    assert tables(results)["corpus-cost"].splitlines()[2:] == [
+        "| full softmax | – | – | – | 1.50 | 2.00 |",
+        "| product | 46,003 | 616 | 7.8 | – | – |",
+    ]
+    # Without times in float32 those in bfloat16 count.
     (tmp_path / "corpus-step-time.json").rename(tmp_path / "corpus-step-time-bf16.json")
-    write_report(results, "Corpus", [])
+    assert "| product | 46,003 | 616 | 7.8 | – | – |" in tables(results)["corpus-cost"]
+
+
+def test_tables_commands_and_plot_are_written_next_to_the_rows(tmp_path):
+    results = tmp_path / "corpus.jsonl"
+    write_rows(results, ("onehot", 1, 30.0), ("product", 2, 39.0))
+    write_report(results, "multi30k")
     text = (tmp_path / "corpus.md").read_text(encoding="utf-8")
-    assert "616 | 7.8 |" in text
-    assert "processor time with `--autocast-bf16`" in text
+    assert all(f"## {name}\n\n{table}\n" in text for name, table in tables(results).items())
+    assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
+    commands = (tmp_path / "commands" / "corpus.sh").read_text()
+    assert "-m data_prep prepare -s de -t en --trainpref DATA_FOLDER/train " in commands
+    assert "\n# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in commands
+
+
+def test_the_picture_and_its_table_are_made_of_measured_rows(tmp_path):
+    names = [TIED_SOFTMAX, "adaptive-softmax", "sampling-tied", "cascade-table-tied", "cascade-digit"]
+    for corpus in CORPORA:
+        rows = [(name, 1, 30.0) for name in names] + [("sampling-tied-equal-time", 1, 33.0)]
+        write_rows(tmp_path / f"{corpus}.jsonl", *rows)
+        times = [{"name": name, "step_ms": 100.0} for name in names]
+        (tmp_path / f"{corpus}-step-time-bf16.json").write_text(json.dumps(times))
+    peaks = [{"name": name, "train_peak_bytes": 2**30} for name in names]
+    (tmp_path / "tatoeba-64k-memory.json").write_text(json.dumps(peaks))
+    steps = [
+        {"name": name, "dense_step_ms": 9.0, "candidates_step_ms": 7.0}
+        for name in names
+        if name != "sampling-tied"
+    ]
+    (tmp_path / "tatoeba-64k-decoding.json").write_text(json.dumps(steps))
+    assert picture.tables(tmp_path)["results-in-short"].splitlines()[2:] == [
+        "| full softmax, tied | 30.0 | 130,000 | 1.00 | 100 | 9 |",
+        "| adaptive softmax | 30.0 (after 2,600 updates) | 130,000 | 1.00 | 100 | 9 |",
+        "| sampling, tied | 33.0 | 130,000 | 1.00 | 100 | as full softmax |",
+        "| cascade by table, tied | 30.0 (after 2,600 updates) | 130,000 | 1.00 | 100 | 7 |",
+        "| cascade by digit | 30.0 (after 2,600 updates) | 130,000 | 1.00 | 100 | 7 |",
+    ]
+    picture.write(tmp_path)
+    png = (tmp_path / "plots" / "quality-against-time.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
 
 
 def test_paired_tests_take_all_common_seeds_as_one_test_set(tmp_path):
@@ -162,18 +198,25 @@ def test_paired_tests_take_all_common_seeds_as_one_test_set(tmp_path):
     raw = tmp_path / "data" / "raw"
     raw.mkdir(parents=True)
     (raw / "test.en").write_text("".join(f"{line}\n" for line in references), encoding="utf-8")
-    base = [write(BASELINE, seed, 0.2) for seed in (1, 2)]
-    poor = [write("poor", seed, 0.5) for seed in (1, 2, 3)]
-    write("alike", 1, 0.2)
-    names = [(BASELINE, 1), (BASELINE, 2), ("poor", 1), ("poor", 2), ("poor", 3), ("alike", 1)]
+    base = [write(TIED_SOFTMAX, seed, 0.2) for seed in (1, 2)]
+    product = [write("product", seed, 0.5) for seed in (1, 2, 3)]
+    write("sampling", 1, 0.2)
+    names = [
+        (TIED_SOFTMAX, 1),
+        (TIED_SOFTMAX, 2),
+        ("product", 1),
+        ("product", 2),
+        ("product", 3),
+        ("sampling", 1),
+    ]
     rows = [{"name": name, "seed": seed} for name, seed in names]
     tests = {row["name"]: row for row in paired_tests(rows, tmp_path / "runs", tmp_path / "data")}
-    assert tests["poor"]["seeds"] == [1, 2]
-    assert tests["alike"]["seeds"] == [1]
-    expected = [BLEU().corpus_score(a + b, [references * 2]).score for a, b in (base, poor[:2])]
-    assert tests["poor"]["bleu_difference"] == pytest.approx(expected[1] - expected[0])
-    assert tests["poor"]["bleu_p"] < 0.01 < 0.05 < tests["alike"]["bleu_p"]
-    assert BASELINE not in tests
+    assert tests["product"]["seeds"] == [1, 2]
+    assert tests["sampling"]["seeds"] == [1]
+    expected = [BLEU().corpus_score(a + b, [references * 2]).score for a, b in (base, product[:2])]
+    assert tests["product"]["bleu_difference"] == pytest.approx(expected[1] - expected[0])
+    assert tests["product"]["bleu_p"] < 0.01 < 0.05 < tests["sampling"]["bleu_p"]
+    assert TIED_SOFTMAX not in tests
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path):

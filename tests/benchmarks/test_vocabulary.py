@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +13,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.harness.names import ADAPTIVE, FULL_SOFTMAX, in_words
 from benchmarks.harness.process import ROOT
 from benchmarks.vocabulary import models
 from benchmarks.vocabulary.__main__ import main
-from benchmarks.vocabulary.layers import BASELINE, LAYERS, MANY_LABELS, batch_of, updates_of
+from benchmarks.vocabulary.layers import LAYERS, MANY_LABELS, batch_of, updates_of
 from benchmarks.vocabulary.models import FEATURES, build
 from benchmarks.vocabulary.orders import clustered_order, label_order
-from benchmarks.vocabulary.report import report
+from benchmarks.vocabulary.report import tables
 from benchmarks.vocabulary.source import Sample, Source
 
 WORDS = 250
-PEER = "adaptive softmax"
 
 
 def paths(folder: Path) -> list[str]:
     return [
-        part for name, file in (("results", "rows.jsonl"), ("page", "page.md"), ("log", "log"))
+        part for name, file in (("results", "rows.jsonl"), ("log", "log"))
         for part in (f"--{name}", str(folder / file))
     ]  # fmt: skip
 
@@ -41,9 +40,10 @@ def benchmark(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_rows_page_and_plot(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_rows_tables_and_plot(tmp_path, monkeypatch):
     common = ["--sizes", str(WORDS), "--updates", "30", "--batch", "64", "--held-out", "300"]
-    names = [BASELINE, PEER, "cascade table, clustered, 8 prototypes"]
+    names = [FULL_SOFTMAX, ADAPTIVE, "cascade-table-8-prototypes-clustered"]
     done = benchmark(tmp_path, *common, "--only", *names[:2])
     assert done.returncode == 0, done.stderr
     before = (tmp_path / "rows.jsonl").read_text()
@@ -68,19 +68,18 @@ def test_rows_page_and_plot(tmp_path, monkeypatch):
         assert [point["updates"] for point in row["curve"]] == [25]
         assert 0 < row["curve"][0]["train_seconds"] < row["train_seconds"]
         assert row["peak_mb"] > 0
-        assert "python -m benchmarks.vocabulary.measure" in row["command"]
+        assert row["recipe"]["commands"][0][2:5] == ["benchmarks.vocabulary.measure", row["name"], str(WORDS)]
     assert rows[0]["parameters"] == WORDS * (FEATURES + 1)
 
-    page = (tmp_path / "page.md").read_text()
-    assert f"## V = {WORDS}" in page
+    shown = (tmp_path / "rows.md").read_text()
     for row in rows:
-        assert re.search(rf"\| {row['name']} \|.*\| {row['parameters']:,} \|", page)
+        assert f"| {in_words(row['name'])} | {row['parameters']:,} |" in shown
     assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
 
-    (tmp_path / "page.md").unlink()
-    monkeypatch.setattr(sys, "argv", ["vocabulary", *paths(tmp_path), *common, "--page-only"])
+    (tmp_path / "rows.md").unlink()
+    monkeypatch.setattr(sys, "argv", ["vocabulary", *paths(tmp_path), *common, "--tables-only"])
     assert main() == 0
-    assert (tmp_path / "page.md").read_text() == page, "the page needs nothing but the rows"
+    assert (tmp_path / "rows.md").read_text() == shown, "the tables need nothing but the rows"
     assert (tmp_path / "rows.jsonl").read_text() == after
 
 
@@ -130,9 +129,9 @@ def test_layers_are_normalised_and_predict_their_best_word(name, source, trainin
 
 def test_orders_are_what_their_names_say(source, training):
     assert label_order("product", source, training, seed=1) is None
-    cells = label_order("cascade table, cells", source, training, seed=1)
+    cells = label_order("cascade-table-cells", source, training, seed=1)
     assert cells.tolist() == source.clustered_order().tolist()
-    clustered = label_order("product, clustered", source, training, seed=1)
+    clustered = label_order("product-clustered", source, training, seed=1)
     assert clustered.tolist() == clustered_order(training, WORDS, source.contexts, seed=1).tolist()
 
 
@@ -172,9 +171,9 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(monkeypatch):
     from benchmarks.vocabulary import measure
 
     options = argparse.Namespace(updates=3, full_updates=1, batch=10, held_out=20, seed=1)
-    whole = measure.measure(BASELINE, WORDS, options)
+    whole = measure.measure(FULL_SOFTMAX, WORDS, options)
     monkeypatch.setattr(models, "MOST_LOGITS", 4 * WORDS)
-    parts = measure.measure(BASELINE, WORDS, options)
+    parts = measure.measure(FULL_SOFTMAX, WORDS, options)
     assert (whole["positions_at_a_time"], parts["positions_at_a_time"]) == (10, 4)
     assert parts["nll_bits"] == pytest.approx(whole["nll_bits"], rel=1e-4)
 
@@ -182,21 +181,21 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(monkeypatch):
 def test_updates_and_positions_go_by_the_size_of_the_vocabulary():
     options = argparse.Namespace(updates=None, full_updates=25, batch=None)
     sizes = (10_000, 10_001, 100_000, 100_001)
-    assert [updates_of(PEER, size, options) for size in sizes] == [1500, 200, 200, 100]
+    assert [updates_of(ADAPTIVE, size, options) for size in sizes] == [1500, 200, 200, 100]
     assert [batch_of(size, options) for size in sizes] == [256, 512, 512, 1024]
     assert batch_of(10_000, argparse.Namespace(batch=7)) == 7
 
 
 def test_the_full_softmax_gets_fewer_updates_only_where_it_is_slow():
     options = argparse.Namespace(updates=600, full_updates=25)
-    assert updates_of(BASELINE, MANY_LABELS, options) == 600
-    assert updates_of(BASELINE, MANY_LABELS + 1, options) == 25
-    assert updates_of(PEER, MANY_LABELS + 1, options) == 600
+    assert updates_of(FULL_SOFTMAX, MANY_LABELS, options) == 600
+    assert updates_of(FULL_SOFTMAX, MANY_LABELS + 1, options) == 25
+    assert updates_of(ADAPTIVE, MANY_LABELS + 1, options) == 600
 
 
 def page_row(**changes: object) -> dict[str, object]:
     return {
-        "name": BASELINE, "labels": 1000, "seed": 1, "batch": 8, "held_out": 9,
+        "name": FULL_SOFTMAX, "labels": 1000, "seed": 1, "batch": 8, "held_out": 9,
         "updates_of_most": 600, "updates": 600, "entropy_bits": 5.0, "source_bits": 5.1,
         "unigram_excess_bits": 3.0,
         "best_accuracy": 0.2, "types_seen": 70, "parameters": 65000, "step_ms": 80.0, "peak_mb": 30.0,
@@ -207,28 +206,29 @@ def page_row(**changes: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_the_page_says_what_each_size_has_to_offer():
+def test_a_table_has_the_best_of_each_size():
     rows = [
         page_row(),
-        page_row(name="cascade table", excess_bits=2.5, step_ms=40.0),
-        page_row(name="cascade table, cells", excess_bits=1.0, step_ms=40.0),
+        page_row(name="cascade-table", excess_bits=2.5, step_ms=40.0),
+        page_row(name="cascade-table-cells", excess_bits=1.0, step_ms=40.0),
         page_row(name="product", excess_bits=3.1, step_ms=20.0, parameters=6500),
-        page_row(name="cascade digit", excess_bits=3.2, step_ms=10.0, parameters=6500),
+        page_row(name="cascade-digit", excess_bits=3.2, step_ms=10.0, parameters=6500),
     ]
-    text = report(rows, "rows.png", "rows.jsonl")
+    made = tables(rows, "rows")
     assert (
         "| 1,000 | 3.00 bits, 0.065 M parameters, 80 ms "
-        "| cascade table: 2.50 bits, parameters 1×, time 0.5× "
+        "| cascade by table: 2.50 bits, parameters 1×, time 0.5× "
         "| product: 3.10 bits, parameters 0.1×, time 0.25× "
         "| product: 3.10 bits, parameters 0.1×, time 0.25× |"
-    ) in text
-    assert f"| {BASELINE} | 3.000 ± 0.050 | 10.0 | 65,000 | 30 | 1 | 80 (1×) | 4 (1×) |" in text
+    ) in made["rows-best"]
+    assert "| full softmax | 65,000 | 3.000 ± 0.050 | 10.0 |" in made["rows-1000-quality"]
+    assert "| full softmax | 80 (1×) | 4 (1×) | 30 | 1 |" in made["rows-1000-cost"]
 
 
-def test_the_page_shows_no_likelihood_of_what_was_only_timed():
+def test_tables_show_no_likelihood_of_what_was_only_timed():
     rows = [page_row(updates=25, excess_bits=9.0), page_row(name="product", step_ms=20.0, parameters=4000)]
-    text = report(rows, "rows.png", "rows.jsonl")
-    assert f"| {BASELINE}, 25 updates | – | – | 65,000 |" in text
-    assert "| 1,000 | not trained, 0.065 M parameters, 80 ms | product: 3.00 bits" in text
-    assert "| – |" in text
-    assert "20 (0.25×)" in text
+    made = tables(rows, "rows")
+    assert "| full softmax, 25 updates | 65,000 | – | – |" in made["rows-1000-quality"]
+    assert "| 1,000 | not trained, 0.065 M parameters, 80 ms | product: 3.00 bits" in made["rows-best"]
+    assert made["rows-best"].endswith("| – |")
+    assert "20 (0.25×)" in made["rows-1000-cost"]

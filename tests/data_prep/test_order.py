@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from data_prep.cluster import align_places, balanced_order, word_vectors
 from mhe_nmt import balanced_radices
+from mhe_nmt.order import read_ranks
 from tests.data_prep.corpus import run_here
-from user_dir.label_order import read_order
 
 
 @given(
@@ -88,7 +88,7 @@ def test_the_command_writes_an_order_that_the_plug_in_reads(prepared: Path, tmp_
     done = run_here("order", "--data", prepared, "--output", output)
     assert done.returncode == 0, done.stderr
     entries = len((prepared / "dict.en.txt").read_text(encoding="utf-8").splitlines())
-    ranks = read_order(str(output), entries + 4)
+    ranks = read_ranks(output, entries + 4)
     comments = [line for line in output.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert (
         f"{entries + 4} symbols in aligned clusters of {balanced_radices(entries + 4, 2)[-1]}" in comments[0]
@@ -97,7 +97,7 @@ def test_the_command_writes_an_order_that_the_plug_in_reads(prepared: Path, tmp_
     run_here("order", "--data", prepared, "--output", tmp_path / "again.txt")
     assert (tmp_path / "again.txt").read_bytes() == output.read_bytes()
     run_here("order", "--data", prepared, "--output", tmp_path / "wide.txt", "--cluster-size", 40)
-    assert read_order(str(tmp_path / "wide.txt"), entries + 4).tolist() != ranks.tolist()
+    assert read_ranks(tmp_path / "wide.txt", entries + 4).tolist() != ranks.tolist()
 
 
 @pytest.mark.parametrize(

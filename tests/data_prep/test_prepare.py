@@ -140,6 +140,7 @@ def test_inputs_are_known_by_content_not_by_place(corpus, prepared, tmp_path):
     assert "is up to date" in run_here(*prepare_args(tmp_path, prepared)).stdout
 
 
+@pytest.mark.slow
 def test_same_input_gives_same_output(corpus, prepared, tmp_path):
     run_cli(*prepare_args(corpus, tmp_path / "again", "--quiet"))
     assert snapshot(tmp_path / "again") == snapshot(prepared)

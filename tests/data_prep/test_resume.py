@@ -97,6 +97,7 @@ def test_killed_before_the_first_manifest(corpus, tmp_path, no_fairseq, leftover
     assert not (tmp_path / "data" / ".unfinished").exists()
 
 
+@pytest.mark.slow
 def test_killed_while_fairseq_is_at_work(corpus, prepared, tmp_path):
     """The same command finishes the job, once an orphaned fairseq-preprocess has let go of the folder."""
     destdir = tmp_path / "data"

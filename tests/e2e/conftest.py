@@ -1,4 +1,4 @@
-"""The end-to-end tests share the toy corpus and the short trainings of ``tests/user_dir``."""
+"""End-to-end tests use the toy corpus and the short trainings of ``tests/user_dir``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""One of two processes of torch's own DistributedDataParallel, on CPU: ``ddp_worker.py RANK ADDRESS JOB``.
+"""One of two CPU processes of torch's own DistributedDataParallel: ``ddp_worker.py RANK ADDRESS JOB``.
 
-``JOB`` is a file with the checkpoints and where to write; each process takes the loss of every second batch.
+``JOB`` is a JSON file that gives, per checkpoint, the file for its gradients. The process of rank ``RANK``
+computes the loss of the batch with that number.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def main(rank: int, address: str, job: dict[str, str]) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
     for checkpoint, output in job.items():
-        # Evaluation mode: no dropout, and a sampling head draws nothing.
+        # The model is in evaluation mode: there is no dropout, and a sampling head draws nothing.
         model, task = load(Path(checkpoint))
         wrapped = DistributedDataParallel(model)
         batch = batches(task, "valid")[rank]

@@ -1,4 +1,4 @@
-"""The installed commands as a user runs them: exit status, what stands on stderr, lines typed in."""
+"""The installed commands as a user runs them: exit status, stderr, lines typed in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPOSITORY = USER_DIR.parent
 
 
 class Foreign:
-    """Unpickling an instance touches a file."""
+    """Unpickling an instance creates the file ``marker``."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = str(marker)
@@ -35,7 +35,7 @@ class Foreign:
 
 
 def assert_refused(finished: subprocess.CompletedProcess[str], reason: str) -> None:
-    """A non-zero exit, and the last thing on stderr is one sentence; no traceback anywhere."""
+    """Checks for a non-zero exit, one sentence as the last line of stderr, and no traceback."""
     assert finished.returncode != 0
     assert finished.stderr.splitlines()[-1].startswith("error: ")
     assert reason in finished.stderr.splitlines()[-1]
@@ -47,7 +47,7 @@ def with_user_dir(arguments: list[str], path: str) -> list[str]:
 
 
 def test_training_with_a_bad_option(corpus: Path, tmp_path: Path) -> None:
-    """``--user-dir`` relative to the checkout."""
+    """With ``--user-dir`` relative to the checkout."""
     arguments = with_user_dir(training_arguments(corpus, tmp_path / "run"), "user_dir")
     finished = script("fairseq-train", *arguments, "--mhe-radices", "5,5", cwd=REPOSITORY)
     assert_refused(finished, "radices [5, 5] give 25 codes, too few for 45 labels")
@@ -55,7 +55,7 @@ def test_training_with_a_bad_option(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_translating_with_a_foreign_checkpoint(corpus: Path, tmp_path: Path) -> None:
-    """From another folder, ``--user-dir`` absolute."""
+    """From another folder, with an absolute ``--user-dir``."""
     marker, checkpoint = tmp_path / "ran", tmp_path / "model.pt"
     torch.save({"args": Foreign(marker), "model": {}}, checkpoint)
     before = checkpoint.read_bytes()
@@ -66,7 +66,7 @@ def test_translating_with_a_foreign_checkpoint(corpus: Path, tmp_path: Path) -> 
 
 
 def test_training_and_lines_typed_in_one_by_one(corpus: Path, tmp_path: Path) -> None:
-    """From another folder with paths relative to it; each line is answered before the next one is there."""
+    """From another folder, with paths relative to it; each line is answered before the next is typed."""
     relative = os.path.relpath(USER_DIR, tmp_path)
     data = Path(os.path.relpath(corpus, tmp_path))
     arguments = with_user_dir(training_arguments(data, Path("run")), relative)
@@ -88,7 +88,7 @@ def test_training_and_lines_typed_in_one_by_one(corpus: Path, tmp_path: Path) ->
             answer = ""
             while not answer.startswith(f"H-{number}\t"):
                 answer = process.stdout.readline()
-                assert answer, "it ended before it answered"
+                assert answer, "the command ended before it answered"
             _, score, text = answer.rstrip("\n").split("\t")
             expected_score, expected_text = generated.lines("H")[number][0]
             assert text == expected_text
@@ -100,7 +100,7 @@ def test_training_and_lines_typed_in_one_by_one(corpus: Path, tmp_path: Path) ->
         process.stdout.close()
 
 
-def test_averaging_what_is_not_there(tmp_path: Path) -> None:
+def test_averaging_a_missing_checkpoint(tmp_path: Path) -> None:
     module = ["-m", "user_dir.average_checkpoints", "--output", tmp_path / "average.pt", "--inputs"]
     finished = script("python", *module, tmp_path / "none.pt", cwd=REPOSITORY)
     assert_refused(finished, f"no checkpoint at {tmp_path / 'none.pt'}")

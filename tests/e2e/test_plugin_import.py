@@ -1,4 +1,4 @@
-"""The plug-in registers once, however often and from wherever it is imported."""
+"""The plug-in changes fairseq once, however often and from wherever it is imported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_importing_again_changes_nothing() -> None:
     for _ in range(2):
         utils.import_user_module(SimpleNamespace(user_dir=str(USER_DIR)))
         user_dir.repairs.install()
-        user_dir.checkpoints.install()
+        user_dir.checkpoint_loading.install()
         user_dir.errors.install_hook()
     assert (data_utils.batch_by_size, checkpoint_utils.load_checkpoint_to_cpu) == wrapped
     assert user_dir.errors._previous_hook is previous is not sys.excepthook
@@ -36,7 +36,7 @@ def test_importing_again_changes_nothing() -> None:
 
 
 def test_a_plain_import_from_anywhere_registers_everything(tmp_path: Path) -> None:
-    """As scripts and notebooks do that load a checkpoint themselves; the project is installed."""
+    """Scripts and notebooks that load a checkpoint themselves import the installed project like this."""
     program = (
         "import user_dir, user_dir\n"
         "from fairseq.models import ARCH_MODEL_REGISTRY as models\n"

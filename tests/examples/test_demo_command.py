@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -14,6 +16,7 @@ def demo(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_own_text(tmp_path: Path) -> None:
     words = ["eins", "zwei", "drei", "vier", "sieben"]
     lines = [f"{a} {b} {c} und {a}" for a in words for b in words for c in words for _ in range(2)]

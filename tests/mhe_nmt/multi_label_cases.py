@@ -40,8 +40,10 @@ def randomised(head: MultiLabelHead, scale: float, seed: int) -> MultiLabelHead:
 
 
 @st.composite
-def cases(draw: st.DrawFn, kinds: tuple[str, ...] = ("cascade", "sparse", "one-vs-all")) -> Case:
-    num_labels = draw(st.integers(3, 60))
+def cases(
+    draw: st.DrawFn, kinds: tuple[str, ...] = ("cascade", "sparse", "one-vs-all"), max_labels: int = 60
+) -> Case:
+    num_labels = draw(st.integers(3, max_labels))
     seed = draw(st.integers(0, 2**16))
     features = draw(st.integers(1, 5))
     options: dict[str, Any] = {

@@ -20,9 +20,14 @@ CODES = [
 
 
 def build(
-    code: Code, fraction: float, scale: float = 1.0, draw: str = "uniform", exact: str = "block"
+    code: Code,
+    fraction: float,
+    scale: float = 1.0,
+    draw_by: str = "uniform",
+    positives: str = "block",
+    unit: str = "block",
 ) -> SamplingHead:
-    options = {"sample_fraction": fraction, "draw": draw, "exact": exact}
+    options = {"sample_fraction": fraction, "draw_by": draw_by, "positives": positives, "unit": unit}
     head = Case("sampling", code, options, in_features=4, seed=6).build(scale=scale)
     assert isinstance(head, SamplingHead)
     return head
@@ -42,7 +47,7 @@ def set_counts(head: SamplingHead, of_blocks: list[int]) -> None:
 
 
 def build_beside_targets(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
-    return build(code, fraction, scale, exact="targets")
+    return build(code, fraction, scale, positives="targets")
 
 
 def blocks_of(code: Code) -> list[int]:

@@ -75,9 +75,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "onehot-projection": ("onehot", {"projection": True}),
     "sampling-projection": ("sampling", {"projection": True}),
     "sampling": ("sampling", {}),
-    "sampling-beside-targets": ("sampling", {"exact": "targets"}),
+    "sampling-blocks": ("sampling", {"positives": "block", "unit": "block"}),
     "sampling-nobias": ("sampling", {"bias": False, "sample_fraction": 0.5}),
 }
+
+#: A kind for each class of head and each form of it: enough where only the class matters, as in refusals.
+PLAIN_KINDS = ("onehot", "product", "joint", "cascade", "cascade-digit", "sampling")
 
 #: Kinds whose smoothing term is -sum_y log P(y|x) over the used labels, exactly.
 EXACT_SMOOTHING = ("onehot", "onehot-nobias", "product", "product-nobias")

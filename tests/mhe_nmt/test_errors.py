@@ -18,7 +18,7 @@ from mhe_nmt import (
     balanced_radices,
     build_head,
 )
-from tests.mhe_nmt.strategies import KINDS, Case, Code
+from tests.mhe_nmt.strategies import KINDS, PLAIN_KINDS, Case, Code
 
 CODED = ("product", "cascade", "sampling")
 
@@ -151,12 +151,17 @@ def test_unknown_option(name: str, option: str) -> None:
 
 
 def heads() -> list[Any]:
-    return [pytest.param(Case(*_split(kind)), id=kind) for kind in KINDS]
+    return [pytest.param(Case(*_split(kind)), id=kind) for kind in PLAIN_KINDS]
 
 
 def _split(kind: str) -> tuple[str, Code, dict[str, Any]]:
     name, options = KINDS[kind]
     return name, Code(11, (3, 4)), options
+
+
+def test_the_plain_kinds_are_of_every_class() -> None:
+    plain, every = ({type(Case(*_split(kind)).build()) for kind in kinds} for kinds in (PLAIN_KINDS, KINDS))
+    assert plain == every
 
 
 @pytest.mark.parametrize("case", heads())

@@ -118,7 +118,7 @@ def test_topk_of_few_groups(case: Case, data: st.DataObject) -> None:
         assert [everything[label] for label in labels[document]] == pytest.approx(allowed[:k])
 
 
-@given(cases())
+@given(cases(max_labels=20))
 def test_gradients(case: Case) -> None:
     """Against differences; the candidates must not change within them, hence all groups or none."""
     head = case.head

@@ -34,7 +34,7 @@ def test_used_fraction_is_reported() -> None:
 
 def test_counts_of_targets_in_training_mode_only() -> None:
     code = Code(23, (8, 3), shuffled(23, 4))
-    head = build(code, 0.3, draw="counts")
+    head = build(code, 0.3, draw_by="counts")
     case = Case("sampling", code, {}, in_features=4, seed=6)
     features, target = case.features((20,)), case.labels((20,))
     head(features, target)
@@ -54,7 +54,7 @@ def test_a_state_without_counts_loads_with_none() -> None:
     head = build_counted(Code(24, (6, 4)), 0.3)
     state = head.state_dict()
     del state["target_counts"]
-    fresh = build(Code(24, (6, 4)), 0.3, draw="counts")
+    fresh = build(Code(24, (6, 4)), 0.3, draw_by="counts")
     fresh.load_state_dict(state)
     assert fresh.target_counts.tolist() == [0] * 24
     assert "target_counts" not in state
@@ -70,7 +70,7 @@ def test_a_state_without_counts_loads_with_none() -> None:
 def test_probabilities_of_the_draw(counts: list[int], data: st.DataObject) -> None:
     """They sum to the budget, grow with a power of the counts, stop at 1, and are kept by the draws."""
     m = data.draw(st.integers(1, len(counts) - 1))
-    head = build(Code(2 * len(counts), (len(counts), 2)), m / len(counts), draw="counts")
+    head = build(Code(2 * len(counts), (len(counts), 2)), m / len(counts), draw_by="counts")
     set_counts(head, counts)
     torch.manual_seed(0)
     times = 300
@@ -116,7 +116,7 @@ def test_exact_targets_make_less_noise() -> None:
     assert noise[build_beside_targets] < noise[build] / 2
 
 
-@pytest.mark.parametrize("name", ["draw", "exact", "unit"])
+@pytest.mark.parametrize("name", ["draw_by", "positives", "unit"])
 def test_unknown_choices_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         SamplingHead(4, 24, **{name: "other"})
@@ -147,7 +147,7 @@ def test_single_labels_make_less_noise_than_blocks() -> None:
     mass = 1 / (1 + torch.arange(400.0))
     noise = {}
     for unit in ("block", "label"):
-        options = {"sample_fraction": 0.2, "draw": "counts", "exact": "targets", "unit": unit}
+        options = {"sample_fraction": 0.2, "draw_by": "counts", "positives": "targets", "unit": unit}
         head = Case("sampling", code, options, in_features=4, seed=6).build(scale=0.2)
         assert isinstance(head, SamplingHead)
         assert head.sampled_blocks * head.block_size == 80
@@ -161,7 +161,7 @@ def test_single_labels_make_less_noise_than_blocks() -> None:
 def test_targets_are_drawn_as_labels_that_never_were() -> None:
     """They are exact anyway: the budget is for others."""
     head = build_beside_targets(Code(24, (6, 4)), 0.3)
-    head.draw = "counts"
+    head.draw_by = "counts"
     head.target_counts.fill_(100)
     seen = []
     head._draw = lambda counts: seen.append(counts) or (torch.tensor([5]), torch.tensor([0.3]))  # type: ignore[method-assign,func-returns-value,assignment]

@@ -1,4 +1,4 @@
-"""The fixtures of :mod:`trained_models`."""
+"""Makes the fixtures of :mod:`.trained_models` known to the tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.user_dir.trained_models import corpus, larger_corpus, order_file, sep
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # What fairseq 0.12 brings about in the torch of today.
+    # Warnings that fairseq 0.12 causes in current versions of torch.
     for message in ("'pin_memory' argument", "Support for mismatched key_padding_mask"):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:UserWarning")
 

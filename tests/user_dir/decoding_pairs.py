@@ -1,4 +1,4 @@
-"""The dense search and the candidate search of the same models, and what they find."""
+"""The dense search and the candidate search of the same models, and a check that they find the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assert_same(expected: Hypotheses, found: Hypotheses, tolerance: float = 1e-5
         assert [h["tokens"].tolist() for h in ours] == [h["tokens"].tolist() for h in theirs], sentence
         for one, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(one["score"], other["score"], rtol=tolerance, atol=tolerance)
-            # fairseq takes these as differences of sums in float32, which at -150 are 1.5e-5 apart.
+            # fairseq computes these as differences of float32 sums; near -150 such sums are 1.5e-5 apart.
             resolution = 2 * torch.finfo(torch.float32).eps * float(other["positional_scores"].abs().sum())
             torch.testing.assert_close(
                 one["positional_scores"],
@@ -51,14 +51,14 @@ def assert_same(expected: Hypotheses, found: Hypotheses, tolerance: float = 1e-5
 
 
 def _numbers(alignment: Any) -> Tensor:
-    """An alignment as numbers; fairseq gives soft ones as text with six decimals."""
+    """An alignment as numbers; fairseq writes soft ones as text with six decimals."""
     if isinstance(alignment, list) and alignment and isinstance(alignment[0], list):
         return torch.tensor([[round(float(text), 4) for text in row] for row in alignment])
     return torch.as_tensor(alignment)
 
 
 def toy_dictionary(size: int) -> Dictionary:
-    """A dictionary of ``size`` symbols, the four special ones among them."""
+    """A dictionary of ``size`` symbols, including the four special ones."""
     dictionary = Dictionary()
     for number in range(size - len(dictionary)):
         dictionary.add_symbol(f"w{number}")
@@ -66,7 +66,7 @@ def toy_dictionary(size: int) -> Dictionary:
 
 
 def random_model(size: int, sharpness: float = 1.0, seed: int = 0, **options: Any) -> tuple[Any, Any]:
-    """``(model, task)`` of a dictionary of ``size`` symbols; weights are random, the head's scaled."""
+    """``(model, task)`` for a dictionary of ``size`` symbols; the head's random weights are scaled."""
     dictionary = toy_dictionary(size)
     args = Namespace(
         encoder_embed_dim=16, encoder_ffn_embed_dim=16, encoder_layers=1, encoder_attention_heads=2,

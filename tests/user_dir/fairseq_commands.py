@@ -1,4 +1,4 @@
-"""fairseq's commands, run in this process (importing fairseq costs seconds) or as the installed scripts."""
+"""fairseq's commands, run in this process (importing fairseq takes seconds) or as the installed scripts."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Output:
     messages: list[str] = field(default_factory=list)
 
     def lines(self, mark: str) -> dict[int, list[list[str]]]:
-        """Fields after ``mark`` (``"H"``, ``"P"`` …) of fairseq's tab-separated output, by sentence."""
+        """Per sentence, the tab-separated fields of the lines that fairseq marks ``"H"``, ``"P"`` …"""
         return marked_lines(self.stdout, mark)
 
     def records(self) -> list[dict[str, Any]]:
-        """The objects that ``--log-format json`` logged."""
+        """The JSON objects that ``--log-format json`` logged."""
         found = []
         for text in (*self.messages, *self.stdout.splitlines()):
             start = text.find('{"')
@@ -49,6 +49,7 @@ class Output:
 
 
 def marked_lines(text: str, mark: str) -> dict[int, list[list[str]]]:
+    """See :meth:`Output.lines`."""
     found: dict[int, list[list[str]]] = {}
     for line in text.splitlines():
         if line.startswith(f"{mark}-"):
@@ -72,7 +73,7 @@ class _Collector(logging.Handler):
 
 @contextlib.contextmanager
 def _as_in_a_new_process(arguments: list[str]) -> Iterator[tuple[io.StringIO, _Collector]]:
-    """Undoes what fairseq leaves behind: logging handlers, the best score so far, the random state."""
+    """Undoes what fairseq leaves behind: logging handlers, the best score so far, random state."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     collector, stdout, stderr = _Collector(), io.StringIO(), io.StringIO()
@@ -94,7 +95,7 @@ def _as_in_a_new_process(arguments: list[str]) -> Iterator[tuple[io.StringIO, _C
         ):
             yield stdout, collector
     except SystemExit as error:
-        # argparse's way out: the reason stands in the last line of stderr.
+        # argparse exits in this way; the last line of stderr is the reason.
         raise CommandLineError((stderr.getvalue().splitlines() or [""])[-1]) from error
     finally:
         root.handlers, root.level = handlers, level
@@ -108,7 +109,7 @@ def run(command: Callable[[], Any], *arguments: Any) -> Output:
 
 
 def refusal(command: Callable[[], Any], *arguments: Any) -> str:
-    """The sentence with which the command ends; an error that has none is raised on."""
+    """The sentence with which the command ends; an error without a sentence is raised."""
     try:
         run(command, *arguments)
     except CommandLineError as error:
@@ -127,7 +128,7 @@ def fairseq_train(data: Path, save_dir: Path, *options: Any) -> Output:
 
 
 def training_arguments(data: Path, save_dir: Path) -> list[str]:
-    """Options of every training here: a model of a few thousand parameters, eight quick updates."""
+    """The options of every training here: a model of a few thousand parameters, eight quick updates."""
     # fmt: off
     arguments = [
         data, "--user-dir", USER_DIR, "--save-dir", save_dir, "--cpu", "--num-workers", 0, "--seed", 7,
@@ -151,14 +152,14 @@ def fairseq_interactive(data: Path, checkpoint: Path | str, *options: Any) -> Ou
 
 
 def decoding_arguments(data: Path, checkpoint: Path | str) -> list[str]:
-    # Models this young seldom end a sentence; without a limit they go on for 200 tokens.
+    # Models trained so briefly seldom end a sentence; without a limit they produce 200 tokens.
     limit = ["--max-len-b", 14]
     fixed = [data, "--user-dir", USER_DIR, "--path", checkpoint, "--cpu", "--num-workers", 0]
     return [str(argument) for argument in (*fixed, *limit)]
 
 
 def fairseq_validate(data: Path, checkpoint: Path | str, *options: Any) -> dict[str, float]:
-    """What ``fairseq-validate`` reports, by name."""
+    """The figures that ``fairseq-validate`` reports, by name."""
     fixed = [data, "--user-dir", USER_DIR, "--path", checkpoint, "--cpu", "--num-workers", 0]
     fixed += ["--task", "translation", "--max-tokens", 300]
     report = run(validate.cli_main, *fixed, "--log-format", "json", *options).records()[-1]

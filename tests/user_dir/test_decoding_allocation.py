@@ -1,4 +1,4 @@
-"""A decoding step of product and cascade heads makes no tensor of rows × V elements."""
+"""A decoding step with a product or cascade head makes no tensor of rows × V elements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEADS: list[dict[str, Any]] = [
 
 
 class Largest(TorchDispatchMode):
-    """The most elements of any tensor that an operation returned."""
+    """Keeps the largest number of elements of any tensor that an operation returned."""
 
     elements = 0
 
@@ -49,7 +49,7 @@ def test_nothing_is_rows_by_labels(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("options", HEADS, ids=lambda options: " ".join(map(str, options.values())))
-def test_scoring_references_neither(options: dict[str, Any]) -> None:
+def test_scoring_references_makes_none_either(options: dict[str, Any]) -> None:
     model, task = random_model(SIZE, sharpness=6.0, **options)
     batch = random_batch(SIZE, 4, 8)
     batch["target"] = batch["net_input"]["src_tokens"].clone()

@@ -1,4 +1,4 @@
-"""``--task translation_mhe`` through fairseq's commands, beside the same commands without it."""
+"""fairseq's commands print the same with ``--task translation_mhe`` as without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.user_dir.fairseq_commands import Output, fairseq_generate, fairseq_interactive, fairseq_train
 from tests.user_dir.toy_corpus import SIZES, sentence_pairs
 from tests.user_dir.trained_models import Trained
-from user_dir.decoding.candidates import CandidateEnsemble
+from user_dir.decoding.state import StepState
 from user_dir.models.transformer_mhe import TransformerMHEModel
 
 CANDIDATES = ["--task", "translation_mhe"]
@@ -27,14 +27,14 @@ OPTIONS: dict[str, list[Any]] = {
     "diverse groups": ["--beam", 6, "--diverse-beam-groups", 3, "--nbest", 2],
     "diverse siblings": ["--diversity-rate", 0.4],
     "source length": ["--match-source-len"],
-    # The dense path, by itself.
+    # These take the dense path by themselves.
     "temperature": ["--temperature", 1.5],
     "nucleus": ["--sampling", "--sampling-topp", 0.7, "--beam", 2, "--nbest", 2, "--seed", 3],
 }
 
 
 def assert_same_lines(expected: Output, found: Output) -> None:
-    """The same sentences with the same scores, as far as they are printed."""
+    """The same sentences with the same scores, to the precision with which they are printed."""
     for mark in ("S", "T", "H", "D", "P", "A"):
         theirs, ours = expected.lines(mark), found.lines(mark)
         assert sorted(ours) == sorted(theirs)
@@ -57,9 +57,7 @@ def assert_same_lines(expected: Output, found: Output) -> None:
 def test_generate(trained: Callable[[str], Trained], head: str, options: list[Any]) -> None:
     run = trained(head)
     expected = fairseq_generate(run.data, run.checkpoint, *options)
-    steps = mock.patch.object(
-        CandidateEnsemble, "columns", autospec=True, side_effect=CandidateEnsemble.columns
-    )
+    steps = mock.patch.object(StepState, "column_scores", autospec=True, side_effect=StepState.column_scores)
     with steps as columns:
         found = fairseq_generate(run.data, run.checkpoint, *CANDIDATES, *options)
     assert sorted(found.lines("H")) == list(range(SIZES["test"]))
@@ -100,7 +98,7 @@ def test_the_log_names_the_reason_once(trained: Callable[[str], Trained]) -> Non
 
 
 def test_bleu_during_training(corpus: Path, tmp_path: Path) -> None:
-    """``--eval-bleu``: the same BLEU by either search, and the task travels in the checkpoint."""
+    """``--eval-bleu``: both searches give the same BLEU, and the checkpoint remembers the task."""
     fixed = [
         "--mhe-head", "product", "--eval-bleu", "--eval-bleu-args", '{"beam": 3, "max_len_b": 12}',
         "--eval-bleu-remove-bpe", "sentencepiece", "--max-update", 40, "--validate-interval-updates", 20,
@@ -111,14 +109,14 @@ def test_bleu_during_training(corpus: Path, tmp_path: Path) -> None:
         scores.append([record["valid_bleu"] for record in output.records() if "valid_bleu" in record])
     assert scores[0]
     assert scores[0] == scores[1]
-    # BLEU's counts are numpy arrays in the checkpoint, from which training goes on.
+    # BLEU's counts are numpy arrays in the checkpoint; training resumes from it.
     more = fairseq_train(corpus, tmp_path / task, *fixed, "--task", task, "--max-update", 41)
     assert any("Loaded checkpoint" in message for message in more.messages)
     hub = TransformerMHEModel.from_pretrained(
         str(tmp_path / "translation_mhe"), "checkpoint_last.pt", str(corpus), bpe=None, tokenizer=None
     )
     with mock.patch.object(
-        CandidateEnsemble, "columns", autospec=True, side_effect=CandidateEnsemble.columns
+        StepState, "column_scores", autospec=True, side_effect=StepState.column_scores
     ) as columns:
         texts = hub.translate(["▁s1 ▁s2", "▁s3"], beam=3)
     assert columns.called

@@ -1,4 +1,4 @@
-"""fairseq's own adaptive softmax, the peer of the heads, can be trained on and translate with the plug-in."""
+"""With the plug-in, models with fairseq's own adaptive softmax resume training and translate."""
 
 from __future__ import annotations
 

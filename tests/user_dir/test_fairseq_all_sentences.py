@@ -1,4 +1,4 @@
-"""No sentence is left out of training, validation or translation; fairseq 0.12 drops up to seven."""
+"""Training, validation and translation leave out no sentence; fairseq 0.12 alone drops up to seven."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 def test_mean_of_files(run_folder: Path, tmp_path: Path) -> None:
     paths = [run_folder / f"checkpoint{epoch}.pt" for epoch in (1, 3)]
     before = [path.read_bytes() for path in paths]
-    # The folder of the output is made.
+    # The command makes the output's folder.
     found = average(tmp_path / "new" / "average.pt", "--inputs", *paths)
     assert_same(found, mean(paths))
     assert not torch.equal(found["decoder.head.weight"], parameters(paths[0])["decoder.head.weight"])
@@ -95,7 +95,7 @@ def test_the_average_translates_and_is_trained_further(
 
 
 @pytest.mark.parametrize("other", [
-    # 5 + 9 rows are as many as 7 + 7: only the codes differ.
+    # 5 + 9 rows are as many as 7 + 7, so only the codes differ.
     ["--mhe-radices", "5,9"], ["--mhe-label-order", "random"],
 ], ids=" ".join)  # fmt: skip
 def test_other_codes_are_refused(other: list[str], corpus: Path, run_folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints that cannot be read, must not be read, or are of another model: one sentence each."""
+"""One sentence each for checkpoints that cannot be read, must not be read, or hold another model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from user_dir.errors import UsageError
 
 
 class Foreign:
-    """Unpickling an instance touches a file."""
+    """Unpickling an instance creates the file ``marker``."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = str(marker)
@@ -34,7 +34,7 @@ class Foreign:
 
 
 def generate_refusal(data: Path, checkpoint: Path, *options: Any) -> str:
-    """The sentence; the checkpoint is left as it was."""
+    """The sentence with which translation is refused; the checkpoint does not change."""
     before = checkpoint.read_bytes() if checkpoint.is_file() else None
     sentence = refusal(generate.cli_main, *decoding_arguments(data, checkpoint), *options)
     assert (checkpoint.read_bytes() if checkpoint.is_file() else None) == before
@@ -42,7 +42,7 @@ def generate_refusal(data: Path, checkpoint: Path, *options: Any) -> str:
 
 
 def resume_refusal(data: Path, save_dir: Path, *options: Any) -> str:
-    """The sentence; the run folder is left as it was."""
+    """The sentence with which resuming is refused; the run folder does not change."""
     before = {path.name: path.read_bytes() for path in save_dir.iterdir()}
     sentence = refusal(train.cli_main, *training_arguments(data, save_dir), *options)
     assert {path.name: path.read_bytes() for path in save_dir.iterdir()} == before
@@ -52,12 +52,12 @@ def resume_refusal(data: Path, save_dir: Path, *options: Any) -> str:
 def foreign_states(marker: Path) -> dict[str, Any]:
     return {
         "in the options": {"args": Foreign(marker), "model": {}},
-        "beside the parameters": {"args": None, "cfg": None, "model": {}, "extra_state": [Foreign(marker)]},
+        "next to the parameters": {"args": None, "cfg": None, "model": {}, "extra_state": [Foreign(marker)]},
         "on its own": Foreign(marker),
     }
 
 
-@pytest.mark.parametrize("place", ["in the options", "beside the parameters", "on its own"])
+@pytest.mark.parametrize("place", ["in the options", "next to the parameters", "on its own"])
 def test_a_foreign_object_is_refused_and_its_code_not_run(place: str, corpus: Path, tmp_path: Path) -> None:
     marker, save_dir = tmp_path / "ran", tmp_path / "run"
     save_dir.mkdir()
@@ -107,13 +107,15 @@ NO_CHECKPOINTS = [[1, 2], {}, {"model": {}}, {"args": None, "cfg": None, "model"
 
 
 @pytest.mark.parametrize("state", NO_CHECKPOINTS, ids=str)
-def test_a_file_of_torchs_that_is_no_checkpoint_is_named(state: Any, corpus: Path, tmp_path: Path) -> None:
+def test_a_file_written_by_torch_that_is_no_checkpoint_is_named(
+    state: Any, corpus: Path, tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "checkpoint_last.pt"
     torch.save(state, checkpoint)
     assert str(checkpoint) in generate_refusal(corpus, checkpoint)
 
 
-def test_a_path_to_nothing_is_named(corpus: Path, tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_named(corpus: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "none.pt") in generate_refusal(corpus, tmp_path / "none.pt")
     assert str(tmp_path) in generate_refusal(corpus, tmp_path)
     path = tmp_path / "none.pt"
@@ -127,7 +129,7 @@ def test_another_vocabulary_is_refused(
 ) -> None:
     run = trained(name)
     sentence = generate_refusal(larger_corpus, run.checkpoint)
-    assert "trained with 45 source symbols, the dictionary has 49" in sentence
+    assert "trained with 45 source symbols, but the dictionary has 49" in sentence
     shutil.copy(run.checkpoint, tmp_path)
     assert "45 source symbols" in resume_refusal(larger_corpus, tmp_path, *run.options)
 
@@ -162,10 +164,10 @@ def test_resuming_with_another_head_is_refused(
         raise AssertionError(sentence)
 
 
-# The shapes are the same, but the rows of an own matrix are in the order of ranks, those of an embedding in
-# the dictionary's: one would be read as the other without a word.
+# The shapes are the same, but the rows of an unshared matrix are in the order of ranks, and those of an
+# embedding in the dictionary's order. Without the refusal one would silently be read as the other.
 @pytest.mark.parametrize("head", ["onehot", "cascade", "sampling"])
-def test_a_shared_matrix_is_no_start_for_an_own_one_nor_the_reverse(
+def test_a_shared_matrix_does_not_load_as_an_unshared_one_nor_the_reverse(
     head: str, corpus: Path, tmp_path: Path
 ) -> None:
     order = [] if head == "onehot" else ["--mhe-label-order", "random"]
@@ -180,7 +182,9 @@ def test_a_shared_matrix_is_no_start_for_an_own_one_nor_the_reverse(
             model.load_state_dict(state, strict=True)
 
 
-def test_a_label_order_file_may_go_after_training(corpus: Path, order_file: Path, tmp_path: Path) -> None:
+def test_a_label_order_file_may_be_deleted_after_training(
+    corpus: Path, order_file: Path, tmp_path: Path
+) -> None:
     ranks = tmp_path / "ranks.txt"
     shutil.copy(order_file, ranks)
     save_dir = tmp_path / "run"
@@ -193,6 +197,6 @@ def test_a_label_order_file_may_go_after_training(corpus: Path, order_file: Path
     after = fairseq_generate(corpus, checkpoint)
     assert after.lines("H") == before.lines("H")
     assert after.lines("P") == before.lines("P")
-    # With another file in its place the checkpoint no longer says what its codes are.
+    # Another file in its place contradicts the checkpoint.
     ranks.write_text("".join(f"{rank}\n" for rank in range(45)), encoding="utf-8")
     assert "label order is not this model's" in generate_refusal(corpus, checkpoint)

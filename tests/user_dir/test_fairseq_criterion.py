@@ -1,4 +1,4 @@
-"""``mhe_ce`` against fairseq's ``label_smoothed_cross_entropy`` on dense log-probabilities."""
+"""``mhe_ce`` equals fairseq's ``label_smoothed_cross_entropy`` on dense log-probabilities."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.user_dir.trained_models import Trained, batches
 from user_dir.criterions.mhe_ce import MHECrossEntropyCriterion
 from user_dir.errors import UsageError
 
-#: Heads whose smoothing term is the vocabulary-wide sum, exactly.
+#: Heads whose smoothing term is exactly the sum over the vocabulary.
 EXACT = ["onehot", "onehot-tied", "product", "joint", "sampling"]
 
 
 def criteria(task: Any, **changes: Any) -> tuple[Any, Any]:
-    """Ours and fairseq's with the same options."""
+    """``mhe_ce`` and fairseq's criterion with the same options."""
     options = {"sentence_avg": False, "label_smoothing": 0.1, "report_accuracy": True, **changes}
     ours = MHECrossEntropyCriterion(task, **options)
     return ours, LabelSmoothedCrossEntropyCriterion(task, **options)
@@ -66,7 +66,7 @@ def test_gradients_equal_fairseqs(loaded: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["mixture", "cascade", "cascade-tied", "cascade-digit", "three-heads"])
-def test_likelihood_and_accuracy_equal_fairseqs_where_smoothing_is_the_heads_own(
+def test_likelihood_and_accuracy_equal_fairseqs_for_heads_that_smooth_differently(
     name: str, trained: Callable[[str], Trained]
 ) -> None:
     model, task = trained(name).loaded
@@ -86,10 +86,10 @@ def test_likelihood_and_accuracy_equal_fairseqs_where_smoothing_is_the_heads_own
         torch.testing.assert_close(smoothed, expected)
 
 
-def test_without_reduction_the_terms_stand_at_their_positions(loaded: tuple[Any, Any]) -> None:
+def test_without_reduction_each_term_is_at_its_position(loaded: tuple[Any, Any]) -> None:
     model, task = loaded
     ours, theirs = criteria(task)
-    # Sorted by length, so one batch of all has padding.
+    # One batch of all sentences, so that it has padding.
     (batch,) = batches(task, "valid", size=64)
     loss, _, log = ours(model, batch, reduce=False)
     expected, _, expected_log = theirs(model, batch, reduce=False)
@@ -101,8 +101,8 @@ def test_without_reduction_the_terms_stand_at_their_positions(loaded: tuple[Any,
     assert not loss[padding].any()
 
 
-def test_the_sample_is_left_as_it_was(trained: Callable[[str], Trained]) -> None:
-    """Cutting the prefix must not write into the batch: with gradient checkpoints it is read again."""
+def test_the_sample_does_not_change(trained: Callable[[str], Trained]) -> None:
+    """Ignoring a prefix must not write into the batch, which gradient checkpointing reads again."""
     model, task = trained("product").loaded
     batch = batches(task, "valid")[0]
     before = batch["target"].clone()

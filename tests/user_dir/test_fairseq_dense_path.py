@@ -1,4 +1,4 @@
-"""Without targets the decoder puts out log-probabilities over the dictionary, which all of fairseq reads."""
+"""Without targets the decoder returns log-probabilities over the dictionary, as all of fairseq expects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches
 
 
 def dense(model: Any, batch: dict[str, Any]) -> torch.Tensor:
-    """The head's log-probabilities, ``(batch, length, V)``, by no code of the plug-in's decoder."""
+    """The head's log-probabilities, ``(batch, length, V)``, computed without the decoder's output layer."""
     with torch.no_grad():
         return model.decoder.head.log_prob(model(**batch["net_input"], features_only=True)[0])
 
@@ -77,6 +77,6 @@ def test_a_step_with_incremental_state_equals_the_whole_sequence(trained: Callab
         for length in range(1, prefix.size(1) + 1):
             step, _ = model.decoder(prefix[:, :length], encoder_out=encoded, incremental_state=state)
             torch.testing.assert_close(step[:, 0], dense(model, batch)[:, length - 1], rtol=1e-4, atol=1e-5)
-            # Rows that are padding from here on need not agree.
+            # From the first padding on, rows need not agree.
             if (prefix[:, length:] == task.target_dictionary.pad()).any():
                 break

@@ -1,4 +1,4 @@
-"""``fairseq-generate`` on the dense path: what it prints is rescored with the whole sequence at hand."""
+"""``fairseq-generate`` on the dense path prints the scores that teacher forcing gives."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.user_dir.fairseq_commands import Output, fairseq_generate
 from tests.user_dir.toy_corpus import SIZES
 from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches
 
-#: A head that has all that can go wrong in the dense path: unused codes, a permutation, a tied table.
+#: These have, between them, all that can go wrong: unused codes, a permutation, a tied table.
 HEADS = ["product", "mixture", "cascade-tied", "cascade-digit", "sampling"]
 
 
 def forced(run: Trained, source: Tensor, text: str, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Log-probabilities ``(length, V)`` along ``text`` and its end by teacher forcing, and the tokens."""
+    """Log-probabilities ``(length, V)`` by teacher forcing along ``text`` and its end, and the tokens."""
     model, task = run.loaded
     symbols = task.target_dictionary
     line = f"{text} {symbols[symbols.eos()]}"
@@ -31,7 +31,7 @@ def forced(run: Trained, source: Tensor, text: str, temperature: float = 1.0) ->
 
 
 def rescored(runs: list[Trained], source: Tensor, text: str, temperature: float = 1.0) -> Tensor:
-    """Log-probability (base 2) of each token; the mean of the probabilities where there are several runs."""
+    """Log-probability (base 2) of each token; for several runs, of the mean of their probabilities."""
     scores = []
     for run in runs:
         log_prob, tokens = forced(run, source, text, temperature)
@@ -51,7 +51,7 @@ def sources_of(run: Trained) -> dict[int, Tensor]:
 def check_scores(
     output: Output, runs: list[Trained], *, temperature: float = 1.0, lenpen: float = 1.0
 ) -> None:
-    """Every score that was printed is the one that rescoring gives."""
+    """Checks that every printed score is the one that rescoring gives."""
     sources = sources_of(runs[0])
     hypotheses, positions = output.lines("H"), output.lines("P")
     assert sorted(hypotheses) == list(range(SIZES["test"]))
@@ -67,7 +67,7 @@ def run(request: pytest.FixtureRequest, trained: Callable[[str], Trained]) -> Tr
     return trained(request.param)
 
 
-def test_scores_of_a_beam_are_the_models(run: Trained) -> None:
+def test_beam_scores_are_the_models(run: Trained) -> None:
     output = fairseq_generate(run.data, run.checkpoint, "--beam", 5, "--nbest", 3)
     check_scores(output, [run])
     for found in output.lines("H").values():
@@ -85,7 +85,7 @@ def test_every_configuration_translates_the_whole_test_set(
     check_scores(fairseq_generate(run.data, run.checkpoint), [run])
 
 
-def test_sampling_is_repeated_by_the_seed(trained: Callable[[str], Trained]) -> None:
+def test_the_same_seed_repeats_the_sampling(trained: Callable[[str], Trained]) -> None:
     run = trained("cascade")
     fixed = [run.data, run.checkpoint, "--sampling", "--beam", 2, "--nbest", 2, "--sampling-topp", 0.9]
     first, again, other = (fairseq_generate(*fixed, "--seed", seed).lines("H") for seed in (5, 5, 6))
@@ -97,8 +97,8 @@ def test_sampling_is_repeated_by_the_seed(trained: Callable[[str], Trained]) -> 
 def test_sampled_tokens_are_among_the_best_and_have_the_models_scores(
     trained: Callable[[str], Trained],
 ) -> None:
-    # Not a product head, which while it is young gives ``<s>`` a share of the mass of ``</s>``, whose first
-    # digit it has; what is printed leaves ``<s>`` out, so that it could not be rescored.
+    # Not a product head: trained so briefly, it gives ``<s>`` a share of the mass of ``</s>``, because both
+    # have the same first digit. The printed text leaves ``<s>`` out and could not be rescored.
     run = trained("sampling")
     fixed = ["--sampling", "--beam", 2, "--nbest", 2, "--sampling-topk", 5]
     output = fairseq_generate(run.data, run.checkpoint, *fixed)
@@ -107,10 +107,10 @@ def test_sampled_tokens_are_among_the_best_and_have_the_models_scores(
     for number, found in output.lines("H").items():
         for _, text in found:
             log_prob, tokens = forced(run, sources[number], text)
-            # What fairseq never puts out: padding, and the end in the first place.
+            # fairseq never chooses padding, nor the end as the first token.
             log_prob[:, symbols.pad()] = log_prob[0, symbols.eos()] = -math.inf
             better = log_prob > log_prob.gather(-1, tokens.unsqueeze(-1)) + 1e-5
-            # The last token may be an end that the limit on the length has forced.
+            # The limit on the length may have forced the end as the last token.
             ranks.update(better.sum(-1)[:-1].tolist())
     assert ranks == set(range(5))
 

@@ -1,4 +1,4 @@
-"""Half and double precision."""
+"""Training, validation and translation in half and double precision."""
 
 from __future__ import annotations
 
@@ -62,8 +62,10 @@ def test_fairseq_validate_in_half_precision(trained: Callable[[str], Trained]) -
 
 @pytest.mark.parametrize("name", ["product", "cascade-tied", "sampling"])
 def test_training_in_half_precision(name: str, corpus: Path, tmp_path: Path) -> None:
-    """On a CPU only the memory-efficient kind: fairseq asks CUDA for a device for ``--fp16`` alone, and takes
-    ``--bf16`` without CUDA for a wish to use a TPU."""
+    """``--memory-efficient-fp16``, the only kind that works on a CPU.
+
+    For ``--fp16`` alone fairseq asks CUDA for a device; ``--bf16`` without CUDA makes it look for a TPU.
+    """
     outputs = [
         fairseq_train(corpus, tmp_path / kind, *CONFIGURATIONS[name], *flags)
         for kind, flags in (("full", []), ("half", ["--memory-efficient-fp16"]))
@@ -72,7 +74,7 @@ def test_training_in_half_precision(name: str, corpus: Path, tmp_path: Path) -> 
     assert half == pytest.approx(full, abs=2e-2)
     model, _ = load(tmp_path / "half" / "checkpoint_last.pt")
     for key, value in parameters(tmp_path / "half" / "checkpoint_last.pt").items():
-        # fairseq writes half precision as float32.
+        # fairseq saves half precision as float32.
         if "codec" in key or key.endswith("target_counts"):
             assert value.dtype == torch.int64, key
         else:
@@ -83,7 +85,7 @@ def test_training_in_half_precision(name: str, corpus: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["onehot", "product", "cascade-tied", "sampling"])
 def test_training_with_products_in_bfloat16(name: str, corpus: Path, tmp_path: Path) -> None:
-    """``--autocast-bf16`` rounds: losses differ, by little; weights and optimizer state stay in float32."""
+    """``--autocast-bf16`` changes losses a little, by rounding; weights stay in float32."""
     outputs = [
         fairseq_train(corpus, tmp_path / kind, *CONFIGURATIONS[name], *flags)
         for kind, flags in (("full", []), ("rounded", ["--autocast-bf16"]))

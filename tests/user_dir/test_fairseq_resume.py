@@ -1,4 +1,4 @@
-"""A training that was stopped and resumed ends where one that was not stopped does."""
+"""A training that is stopped and resumed ends exactly like one that runs through."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.user_dir.trained_models import CONFIGURATIONS, parameters
 
 
 def updates(output: Output) -> dict[int, tuple[str, str]]:
-    """Loss and gradient norm by update."""
+    """Loss and gradient norm of each update, by its number."""
     records = [record for record in output.records() if "gnorm" in record]
     return {int(record["num_updates"]): (record["loss"], record["gnorm"]) for record in records}
 
 
-# Dropout is on: fairseq seeds each update anew, which the blocks that a sampling head draws rest on too.
+# Dropout is on. fairseq seeds each update anew, and so the draws of a sampling head are repeated too.
 @pytest.mark.parametrize("name", ["product", "sampling", "cascade-tied", "cascade-digit"])
 def test_resumed_training_is_the_same_training(name: str, corpus: Path, tmp_path: Path) -> None:
     def train(folder: str, until: int) -> Output:
         return fairseq_train(corpus, tmp_path / folder, *CONFIGURATIONS[name], "--max-update", until)
 
     whole = train("whole", 14)
-    # An epoch has some ten updates: one stop within it, and the end of the epoch after the stop.
+    # An epoch has about ten updates: the stop is within the first, the second begins after it.
     first, second = train("parts", 6), train("parts", 14)
     assert sorted(updates(first)) == list(range(1, 7))
     assert sorted(updates(second)) == list(range(7, 15))
@@ -42,7 +42,7 @@ def test_resumed_training_is_the_same_training(name: str, corpus: Path, tmp_path
 
 
 def moments(state: dict[str, Any]) -> list[tuple[float, ...]]:
-    """Adam's state, summed a parameter."""
+    """Adam's state, each tensor of it summed, per parameter."""
     by_parameter = state["last_optimizer_state"]["state"]
     return [
         tuple(float(torch.as_tensor(part).sum()) for part in by_parameter[key].values())
@@ -50,7 +50,7 @@ def moments(state: dict[str, Any]) -> list[tuple[float, ...]]:
     ]
 
 
-def test_parameters_of_another_run_are_a_start(corpus: Path, tmp_path: Path) -> None:
+def test_training_starts_from_the_parameters_of_another_run(corpus: Path, tmp_path: Path) -> None:
     """``--finetune-from-model`` takes the parameters and nothing else."""
     options = CONFIGURATIONS["cascade"]
     fairseq_train(corpus, tmp_path / "first", *options)

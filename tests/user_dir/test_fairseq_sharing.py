@@ -1,4 +1,4 @@
-"""Tables that are shared: one parameter, in memory, in the optimiser and after loading."""
+"""A shared table is one parameter: in memory, in the optimiser and after loading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def trained_parameters(checkpoint: Path) -> int:
 
 
 def output_matrix(model: Any) -> torch.nn.Parameter:
-    """The head's matrix with a row a label."""
+    """The head's matrix with one row per label."""
     head = model.decoder.head
     return (getattr(head, "leaf", None) or getattr(head, "matrix", None) or head).weight
 
@@ -44,7 +44,7 @@ def test_all_embeddings_are_one(name: str, trained: Callable[[str], Trained]) ->
 def test_sharing_leaves_the_head_no_matrix_of_its_own(
     head: str, own: int, corpus: Path, tmp_path: Path
 ) -> None:
-    """Tied, a head adds its biases and inner digits; untied, the matrix too."""
+    """A tied head adds only biases and the weights of inner digits; an untied one adds the matrix too."""
     counts = {}
     for kind, sharing in (("own", []), ("tied", ["--share-decoder-input-output-embed"])):
         fairseq_train(corpus, tmp_path / kind, "--mhe-head", head, *sharing, "--max-update", 1)
@@ -72,7 +72,7 @@ def test_input_embeddings_alone_are_one(name: str, corpus: Path, tmp_path: Path)
     assert all(parameter is not table for parameter in model.decoder.head.parameters())
     assert trained_parameters(checkpoint) == len(list(model.parameters()))
     assert sorted(fairseq_generate(corpus, checkpoint).lines("H")) == list(range(SIZES["test"]))
-    # Gradients of both sides reach the one table: it goes on as one when training is resumed.
+    # Gradients of both sides reach the one table, and it stays one table when training is resumed.
     fairseq_train(*fixed, "--max-update", 10)
     resumed = parameters(checkpoint)
     assert torch.equal(resumed["encoder.embed_tokens.weight"], resumed["decoder.embed_tokens.weight"])

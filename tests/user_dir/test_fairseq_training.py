@@ -1,4 +1,4 @@
-"""Every configuration of the output layer trains with the real command."""
+"""Every configuration of the output layer trains with fairseq's own command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_loss_falls_and_a_checkpoint_is_written(name: str, trained: Callable[[st
     run = trained(name)
     training = losses(run.output)
     assert len(training) == UPDATES
-    # A bit a token, far more than one batch differs from another.
+    # By one bit per token, far more than batches differ from each other.
     assert sum(training[-5:]) / 5 < sum(training[:3]) / 3 - 1
     assert {path.name for path in run.save_dir.iterdir()} == {"checkpoint_best.pt", "checkpoint_last.pt"}
     state = parameters(run.checkpoint)
@@ -57,7 +57,7 @@ def test_every_trained_parameter_moves(
     assert [key for key in untrained if "codec" in key] == [key for key in still if "codec" in key]
 
 
-def test_what_training_logs_for_validation_is_what_fairseq_validate_finds(
+def test_training_logs_the_validation_figures_of_fairseq_validate(
     corpus: Path, trained: Callable[[str], Trained]
 ) -> None:
     run = trained("cascade")
@@ -67,9 +67,9 @@ def test_what_training_logs_for_validation_is_what_fairseq_validate_finds(
         assert found[name] == pytest.approx(float(logged[f"valid_{name}"]), abs=2e-3), name
 
 
-def test_the_full_softmax_trains_as_fairseqs_own_transformer(corpus: Path, tmp_path: Path) -> None:
-    """Same seed, same draws: update for update the same loss, so that runs can be laid side by side."""
-    # Not Adam, which blows up the rounding noise of parameters that have no gradient (keys' biases).
+def test_the_full_softmax_trains_like_fairseqs_own_transformer(corpus: Path, tmp_path: Path) -> None:
+    """With the same seed each update has the same loss, so that runs can be compared."""
+    # Not Adam: it magnifies the rounding noise of parameters without a gradient (the keys' biases).
     tied = ["--share-all-embeddings", "--report-accuracy", "--optimizer", "sgd", "--lr", 0.2]
     ours = fairseq_train(corpus, tmp_path / "ours", "--mhe-head", "onehot", *tied)
     plain = ["--arch", "transformer_tiny", "--criterion", "label_smoothed_cross_entropy"]

@@ -1,4 +1,4 @@
-"""A parallel corpus small enough to train on in a second, binarised by fairseq's own command."""
+"""A parallel corpus on which a model trains in a second, binarised by fairseq's own command."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from fairseq_cli import preprocess
 
 from tests.user_dir.fairseq_commands import run
 
-#: Not multiples of 8, which is what fairseq's batches are rounded to.
+#: Not multiples of 8, to which fairseq rounds its batches.
 SIZES = {"train": 241, "valid": 19, "test": 21}
 WORDS = 18
 
 
 def sentence_pairs(number: int, words: int, seed: int) -> list[tuple[str, str]]:
-    """Source sentences and their word-by-word translations, back to front.
+    """Source sentences and their word-by-word translations in reverse order.
 
-    Every target word is two pieces, ``▁t3 e3``, so that joining SentencePiece's pieces changes something.
+    Every target word consists of two SentencePiece pieces, ``▁t3 e3``, so that joining pieces has an effect.
     """
     rng = Random(seed)
     pairs = []

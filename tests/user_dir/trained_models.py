@@ -1,4 +1,4 @@
-"""Fixtures: the toy corpora, and one short training for each way to configure the output layer."""
+"""Fixtures: the toy corpora, and one short training per configuration of the output layer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import torch
 from fairseq import checkpoint_utils
 
 import user_dir
+from tests.made_once import made_once
 from tests.user_dir.fairseq_commands import Output, fairseq_train
 from tests.user_dir.toy_corpus import make_corpus
 
 TIED = ["--share-all-embeddings"]
-#: Options after ``--arch transformer_mhe_tiny``, by a name for the tests. ``ORDER`` is a file of ranks.
+#: Options after ``--arch transformer_mhe_tiny``, by the name that tests use. ``ORDER`` stands for a file of
+#: ranks.
 CONFIGURATIONS: dict[str, list[str]] = {
     "onehot": ["--mhe-head", "onehot"],
     "onehot-tied": ["--mhe-head", "onehot", *TIED],
@@ -52,13 +54,13 @@ class Trained:
 
     @functools.cached_property
     def loaded(self) -> tuple[Any, Any]:
-        """``(model, task)`` in evaluation mode. To be left as they are."""
+        """``(model, task)`` in evaluation mode; shared by tests, which must not change them."""
         return load(self.checkpoint)
 
 
 def load(checkpoint: Path) -> tuple[Any, Any]:
-    """``(model, task)`` as fairseq's own commands load them, the model in evaluation mode."""
-    assert user_dir.__file__, "user_dir is not the plug-in's package: install the project anew"
+    """``(model, task)`` as fairseq's own commands load them, with the model in evaluation mode."""
+    assert user_dir.__file__, "user_dir is not the plug-in's package; reinstall the project"
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)])
     return models[0].eval(), task
 
@@ -78,25 +80,25 @@ def batches(task: Any, subset: str, size: int = 8) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data folder with a joined dictionary of 45 symbols."""
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
+    return made_once(tmp_path_factory, "corpus", make_corpus)[1]
 
 
 @pytest.fixture(scope="session")
 def separate_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder with one dictionary a language."""
+    """Data folder with one dictionary per language."""
     return make_corpus(tmp_path_factory.mktemp("separate"), joined=False)
 
 
 @pytest.fixture(scope="session")
 def larger_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder whose dictionary has more symbols."""
+    """Data folder whose dictionary has more symbols than that of ``corpus``."""
     return make_corpus(tmp_path_factory.mktemp("larger"), words=20)
 
 
 @pytest.fixture(scope="session")
 def order_file(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shuffled rank for each symbol of ``corpus``, with a comment."""
-    # The dictionary file leaves out the four special symbols.
+    """A file with a comment and one rank per symbol of ``corpus``, shuffled."""
+    # The dictionary's file does not list the four special symbols.
     ranks = list(range(len(corpus.joinpath("dict.yy.txt").read_text(encoding="utf-8").splitlines()) + 4))
     Random(3).shuffle(ranks)
     path = tmp_path_factory.mktemp("order") / "ranks.txt"
@@ -108,15 +110,20 @@ def order_file(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(
     corpus: Path, order_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Trained]:
-    """Gives the training of a configuration by name, done when it is first asked for. Read only."""
+    """A function from a configuration's name to its training, which runs when it is first asked for.
+
+    Tests share the trainings and must not change them.
+    """
     finished: dict[str, Trained] = {}
 
     def of(name: str) -> Trained:
         if name not in finished:
             options = [str(order_file) if part == "ORDER" else part for part in CONFIGURATIONS[name]]
-            save_dir = tmp_path_factory.mktemp(name)
-            output = fairseq_train(
-                corpus, save_dir, *options, "--max-update", UPDATES, "--no-epoch-checkpoints"
+            fixed = ["--max-update", UPDATES, "--no-epoch-checkpoints"]
+            save_dir, output = made_once(
+                tmp_path_factory,
+                f"trained-{name}",
+                lambda folder: fairseq_train(corpus, folder, *options, *fixed),
             )
             finished[name] = Trained(name, corpus, options, save_dir, output)
         return finished[name]

@@ -1,4 +1,8 @@
-"""Options of the criterion. fairseq reads the fields' types themselves, so no annotation here is a string."""
+"""Options of the criterion.
+
+fairseq reads the types of the fields, so no annotation here may be a string: this module must not import
+``annotations`` from ``__future__``.
+"""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +11,12 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 
 @dataclass
 class MHECrossEntropyCriterionConfig(LabelSmoothedCrossEntropyCriterionConfig):
-    """Those of ``label_smoothed_cross_entropy`` and one more."""
+    """The options of ``label_smoothed_cross_entropy`` and one more."""
 
     autocast_bf16: bool = field(
         default=False,
         metadata={
-            "help": "train with matrix products in bfloat16, on CPU or GPU; weights, their updates, "
-            "softmaxes and validation stay in float32, and no loss scale is needed"
+            "help": "compute matrix products in bfloat16 during training, on CPU or GPU; weights, their "
+            "updates, softmaxes and validation stay in float32, and no loss scale is needed"
         },
     )

@@ -18,9 +18,14 @@ from user_dir.errors import UsageError
 class MHECrossEntropyCriterion(FairseqCriterion):
     """Label-smoothed cross entropy for models with an output head of :mod:`mhe_nmt`.
 
-    The target goes into ``model.forward``, which returns the head's loss, so that nothing is V wide where the
-    head is not. ``loss``, ``nll_loss`` and ``ppl`` are those of ``label_smoothed_cross_entropy``, base 2 and
-    with its weighting of the smoothing term: runs with either can be laid side by side.
+    The target goes into ``model.forward``, which returns the head's loss. Unless the head itself makes a
+    V-wide tensor, there is none. ``loss``, ``nll_loss`` and ``ppl`` mean the same as those of
+    ``label_smoothed_cross_entropy``: base 2, with its weight for the smoothing term. Runs with either
+    criterion can be compared.
+
+    Raises:
+        UsageError: if the label smoothing is outside ``[0, 1)``, or (by ``forward``) if the model has no MHE
+            head.
     """
 
     def __init__(
@@ -44,7 +49,10 @@ class MHECrossEntropyCriterion(FairseqCriterion):
     def forward(
         self, model: Any, sample: dict[str, Any], reduce: bool = True
     ) -> tuple[Tensor, int, dict[str, Any]]:
-        """Loss of one batch: the (summed) loss, the sample size and the logging outputs."""
+        """The loss of one batch in nats, the sample size and the logging outputs.
+
+        The loss is a scalar sum, or ``(batch, length)`` with ``reduce=False``.
+        """
         head = getattr(getattr(model, "decoder", None), "head", None)
         if head is None:
             raise UsageError(
@@ -83,5 +91,5 @@ class MHECrossEntropyCriterion(FairseqCriterion):
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """Sums over workers equal reductions of the parts, so fairseq may add them first."""
+        """True: all logging outputs are sums, so fairseq may add them over workers before it reduces them."""
         return True

@@ -1,4 +1,4 @@
-"""Scores of given targets through the heads: ``--score-reference`` without a vocabulary-wide tensor."""
+"""``--score-reference`` through the heads: scores of given targets without a V-wide tensor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fairseq.sequence_scorer import SequenceScorer
 
 
 class HeadScorer(SequenceScorer):
-    """fairseq's sequence scorer with ``head.score`` in the place of a softmax over the vocabulary."""
+    """fairseq's sequence scorer, with ``head.score`` in place of a softmax over the vocabulary."""
 
     @torch.no_grad()
     def generate(
         self, models: list[Any], sample: dict[str, Any], **kwargs: Any
     ) -> list[list[dict[str, Any]]]:
-        """Log-probabilities of ``sample["target"]``, one hypothesis a sentence."""
+        """Log-probabilities of ``sample["target"]`` ``(batch, length)``, as one hypothesis per sentence."""
         target = sample["target"]
         scores, attentions = [], []
         for model in models:

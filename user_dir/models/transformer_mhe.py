@@ -16,23 +16,34 @@ from fairseq.models.transformer.transformer_legacy import (
 from torch import Tensor
 
 from user_dir.errors import UsageError
-from user_dir.head_options import add_head_options, build_decoder_head, order_comes_from_checkpoint
+from user_dir.head_options import (
+    add_head_options,
+    build_decoder_head,
+    head_config,
+    order_comes_from_checkpoint,
+)
 
 
 class TransformerMHEDecoder(TransformerDecoderBase):
     """fairseq's decoder with an output head in place of the output projection.
 
-    Without targets its output is ``head.log_prob``, ``(batch, length, V)``: log-probabilities are valid
-    logits, so everything in fairseq that reads a decoder's output works unchanged.
+    Its output is ``head.log_prob``, ``(batch, length, V)``. Log-probabilities are valid logits, so everything
+    in fairseq that reads a decoder's output works unchanged.
     """
 
     def build_output_projection(self, cfg: Any, dictionary: Any, embed_tokens: Any) -> None:
+        """Builds the head that the ``--mhe-*`` options describe.
+
+        Raises:
+            UsageError: for options that ask for another output layer, or for a head that cannot be built.
+        """
         if cfg.adaptive_softmax_cutoff is not None:
             raise UsageError(
-                "--adaptive-softmax-cutoff is another output layer; leave it out or use --arch transformer"
+                "--adaptive-softmax-cutoff asks for another output layer; leave it out, or use "
+                "--arch transformer"
             )
         if cfg.base_layers:
-            raise UsageError("--base-layers is not supported by transformer_mhe; leave it out")
+            raise UsageError("--arch transformer_mhe does not support --base-layers; leave it out")
         self.head = build_decoder_head(cfg, self.output_embed_dim, dictionary, embed_tokens)
 
     def output_layer(self, features: Tensor) -> Tensor:
@@ -58,16 +69,19 @@ class TransformerMHEModel(TransformerModel):
         criterion = getattr(args, "criterion", None)
         if isinstance(criterion, str) and criterion != "mhe_ce":
             raise UsageError(
-                f"--criterion {criterion} does not train an architecture with an MHE head; "
+                f"--criterion {criterion} cannot train an architecture with an MHE head; "
                 "use --criterion mhe_ce"
             )
         if getattr(args, "ddp_backend", None) == "fully_sharded":
             raise UsageError(
-                "--ddp-backend fully_sharded is not supported: an MHE head is small enough to be replicated; "
-                "use c10d or legacy_ddp"
+                "--ddp-backend fully_sharded is not supported, because an MHE head is small enough for every "
+                "process to hold it; use c10d or legacy_ddp"
             )
         model = super().build_model(args, task)
-        # What was learned of the options while building must travel in the checkpoint.
+        # A checkpoint says all of its head, so that defaults may change, and what building has learned.
+        for name, value in head_config(model.cfg).read_options().items():
+            setattr(args, f"mhe_{name}", ",".join(map(str, value)) if isinstance(value, list) else value)
+        # Building has read the order file; its digest must travel in the checkpoint's options.
         args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
         if getattr(args, "mhe_share_input_embeddings", False):
             model.share_input_embeddings(task)
@@ -79,19 +93,26 @@ class TransformerMHEModel(TransformerModel):
         return TransformerMHEDecoder(cfg, tgt_dict, embed_tokens, no_encoder_attn=cfg.no_cross_attention)
 
     def share_input_embeddings(self, task: Any) -> None:
-        """Makes the decoder read its input through the encoder's embedding table."""
+        """Makes the decoder read its input through the encoder's embedding table.
+
+        Raises:
+            UsageError: if the two sides have different dictionaries or embedding sizes, or if the output
+                layer shares the decoder's table.
+        """
         if task.source_dictionary != task.target_dictionary:
             raise UsageError(
-                "--mhe-share-input-embeddings needs a joined dictionary; prepare the data with one"
+                "--mhe-share-input-embeddings needs a joined dictionary; prepare the data with "
+                "--joined-dictionary"
             )
         if self.encoder.embed_tokens.embedding_dim != self.decoder.embed_tokens.embedding_dim:
             raise UsageError(
-                "--mhe-share-input-embeddings needs embeddings of one size for encoder and decoder"
+                "--mhe-share-input-embeddings needs embeddings of one size; set --encoder-embed-dim and "
+                "--decoder-embed-dim to the same number"
             )
         if self.decoder.share_input_output_embed:
             raise UsageError(
-                "--mhe-share-input-embeddings with an output layer that shares the embedding is what "
-                "--share-all-embeddings does; use that alone"
+                "--mhe-share-input-embeddings together with an output layer that shares the embedding is "
+                "what --share-all-embeddings does; use that alone"
             )
         self.decoder.embed_tokens = self.encoder.embed_tokens
 
@@ -108,14 +129,19 @@ class TransformerMHEModel(TransformerModel):
     ) -> tuple[Any, dict[str, Any]]:
         """As fairseq's Transformer; with ``target`` ``(batch, length)`` the first output is the head's loss.
 
-        Computing the loss in here keeps training free of V-wide tensors and lets DDP see one forward pass.
+        The loss is computed here so that training needs no V-wide tensor, and so that DDP sees one forward
+        pass.
 
         Returns:
-            ``(HeadOutput, extra)`` with ``target`` (``extra["features"]`` holds the head's input), else
-            ``(log-probabilities or features, extra)``.
+            ``(HeadOutput, extra)`` with ``target``, where ``extra["features"]`` is the head's input
+            ``(batch, length, d)``; without ``target`` ``(output, extra)``, where the output is
+            log-probabilities ``(batch, length, V)`` or, with ``features_only``, features.
+
+        Raises:
+            UsageError: if a criterion other than ``mhe_ce`` trains the model.
         """
         if target is None and self.training and not features_only:
-            raise UsageError("an architecture with an MHE head is trained with --criterion mhe_ce, no other")
+            raise UsageError("only --criterion mhe_ce can train an architecture with an MHE head; use it")
         output, extra = super().forward(
             src_tokens,
             src_lengths,
@@ -133,13 +159,17 @@ class TransformerMHEModel(TransformerModel):
     def load_state_dict(
         self, state_dict: dict[str, Any], strict: bool = True, model_cfg: Any = None, args: Any = None
     ) -> Any:
-        """As fairseq's, with a sentence where the checkpoint is of another dictionary or another head."""
+        """As fairseq's, with a sentence for checkpoints that do not fit.
+
+        Raises:
+            UsageError: if the checkpoint has another dictionary, another head or other sharing flags.
+        """
         for side, module in (("source", self.encoder), ("target", self.decoder)):
             name = "encoder" if side == "source" else "decoder"
             stored = state_dict.get(f"{name}.embed_tokens.weight")
             if stored is not None and len(stored) != module.embed_tokens.num_embeddings:
                 raise UsageError(
-                    f"the checkpoint was trained with {len(stored)} {side} symbols, the dictionary has "
+                    f"the checkpoint was trained with {len(stored)} {side} symbols, but the dictionary has "
                     f"{module.embed_tokens.num_embeddings}; use the data folder that it was trained with"
                 )
         self._check_sharing(state_dict)
@@ -157,7 +187,10 @@ class TransformerMHEModel(TransformerModel):
             ) from error
 
     def _check_sharing(self, state_dict: dict[str, Any]) -> None:
-        """Refuses a shared matrix for an own one and the reverse: one table would overwrite the other."""
+        """Refuses a checkpoint in which the head's matrix is shared and the model's is not, or the reverse.
+
+        Loading it would overwrite one table with another.
+        """
         table = state_dict.get("decoder.embed_tokens.weight")
         for name, parameter in self.decoder.head.named_parameters():
             stored = state_dict.get(f"decoder.head.{name}")
@@ -165,8 +198,8 @@ class TransformerMHEModel(TransformerModel):
                 continue
             if torch.equal(stored, table) != (parameter is self.decoder.embed_tokens.weight):
                 raise UsageError(
-                    "one of checkpoint and model shares the decoder's embedding with the output layer, the "
-                    "other does not; give the sharing flags that the checkpoint was trained with"
+                    "only one of checkpoint and model shares the decoder's embedding with the output layer; "
+                    "give the sharing flags that the checkpoint was trained with"
                 )
 
 
@@ -179,7 +212,7 @@ register_model_architecture("transformer_mhe", "transformer_mhe_tiny")(tiny_arch
 
 @register_model_architecture("transformer_mhe", "transformer_mhe_small")
 def transformer_mhe_small(args: Any) -> None:
-    """Three layers of 256 each way: trains on a laptop."""
+    """Three encoder and three decoder layers of size 256: trains on a laptop."""
     for side in ("encoder", "decoder"):
         for name, value in (
             ("embed_dim", 256),

@@ -1,4 +1,4 @@
-"""``--task translation_mhe``: fairseq's translation task with decoding that never goes V-wide."""
+"""``--task translation_mhe``: fairseq's translation task, decoding without V-wide tensors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
-from user_dir.decoding.generator import (
-    CandidateGenerator,
-    CandidateGeneratorWithAlignment,
-    reason_for_dense,
-)
+from user_dir.decoding.fallback import reason_for_dense
+from user_dir.decoding.generator import CandidateGenerator, CandidateGeneratorWithAlignment
 from user_dir.decoding.scorer import HeadScorer
 
 logger = logging.getLogger(__name__)
@@ -20,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 @register_task("translation_mhe", dataclass=TranslationConfig)
 class TranslationMHETask(TranslationTask):
-    """Translation whose generators read candidates from the heads instead of scores of the vocabulary.
+    """Translation whose generators ask the heads for candidates instead of scoring the whole vocabulary.
 
-    Tokens and scores are those of the dense search. Options that need every label's score fall back to it,
-    with one line in the log that names the option.
+    Tokens and scores are those of the dense search. Options that need every label's score make the task fall
+    back to the dense search, and one line in the log names the option.
     """
 
     def build_generator(
@@ -34,6 +31,7 @@ class TranslationMHETask(TranslationTask):
         extra_gen_cls_kwargs: dict[str, Any] | None = None,
         prefix_allowed_tokens_fn: Any = None,
     ) -> Any:
+        """As fairseq's; a ``seq_gen_cls`` that the caller asks for is used as it is."""
         extra = dict(extra_gen_cls_kwargs or {})
         heads = all(hasattr(getattr(model, "decoder", None), "head") for model in models)
         if getattr(args, "score_reference", False) and heads:
@@ -43,7 +41,7 @@ class TranslationMHETask(TranslationTask):
         if seq_gen_cls is None and not getattr(args, "score_reference", False):
             reason = reason_for_dense(models, args, extra, prefix_allowed_tokens_fn)
             if reason is not None:
-                logger.info(f"decoding on the dense path because of {reason}")
+                logger.info(f"decoding takes the dense path because of {reason}")
             elif getattr(args, "print_alignment", None):
                 seq_gen_cls = CandidateGeneratorWithAlignment
                 extra["print_alignment"] = args.print_alignment

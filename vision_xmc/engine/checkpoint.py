@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mhe_nmt.config import with_current_names
 from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError
 
@@ -41,6 +42,8 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a whole checkpoint of this trainer; use another one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or "model" not in content:
         raise UsageError(f"{path} is not a checkpoint of this trainer (format {FORMAT}); use another one")
+    if isinstance(content.get("options"), dict):
+        content["options"] = with_current_names(content["options"])
     return content
 
 

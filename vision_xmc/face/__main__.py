@@ -13,14 +13,23 @@ from vision_xmc.common.options import Parser, add_options
 from vision_xmc.face.commands import CompareOptions, EmbedOptions, ExportOptions, compare, embed, export
 from vision_xmc.face.embed import EmbedderOptions
 from vision_xmc.face.ijb import IjbOptions, eval_ijb
+from vision_xmc.face.roc import RocOptions
 from vision_xmc.face.verify import VerifyOptions, verify
 
 PROGRAM = "python -m vision_xmc.face"
 TRAIN = "train"
 _Command = tuple[str, Callable[[dict[str, Any]], None], tuple[type, ...]]
 _COMMANDS: dict[str, _Command] = {
-    "verify": ("accuracy and TAR at FAR on pairs of pictures", verify, (VerifyOptions, EmbedderOptions)),
-    "eval-ijb": ("TAR at FAR between templates of IJB-B or IJB-C", eval_ijb, (IjbOptions, EmbedderOptions)),
+    "verify": (
+        "accuracy and TAR at FAR on pairs of pictures",
+        verify,
+        (VerifyOptions, RocOptions, EmbedderOptions),
+    ),
+    "eval-ijb": (
+        "TAR at FAR between templates of IJB-B or IJB-C",
+        eval_ijb,
+        (IjbOptions, RocOptions, EmbedderOptions),
+    ),
     "embed": ("embeddings of pictures into a file", embed, (EmbedOptions, EmbedderOptions)),
     "compare": ("are two pictures of one person?", compare, (CompareOptions, EmbedderOptions)),
     "export": ("the backbone as an ONNX file", export, (ExportOptions,)),

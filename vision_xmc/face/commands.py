@@ -1,4 +1,4 @@
-"""``embed``, ``compare`` and ``export``: a trained face model for a user's own pictures and programs."""
+"""``embed``, ``compare`` and ``export``: use a trained face model on one's own pictures and in programs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from vision_xmc.face.onnx import export_backbone
 class EmbedOptions:
     """Output."""
 
-    output: Path | None = option(None, "the .npz file to write: embeddings, pictures")
+    output: Path | None = option(None, "the .npz file to write, with arrays embeddings and pictures")
 
     def __post_init__(self) -> None:
-        require(self.output is not None, "--output is missing: the .npz file to write")
+        require(self.output is not None, "--output is missing; name the .npz file to write")
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,25 @@ class CompareOptions:
 
     threshold: float | None = option(
         None,
-        "least cosine similarity of one person; verify prints one. By default the checkpoint's, if any",
+        "smallest cosine similarity of one person, such as verify prints (default: the checkpoint's, if it "
+        "has one)",
     )
 
     def __post_init__(self) -> None:
         allowed = self.threshold is None or -1 <= self.threshold <= 1
-        require(allowed, f"--threshold is a cosine similarity, from -1 to 1, got {self.threshold}")
+        require(allowed, f"--threshold must be a cosine similarity, from -1 to 1, got {self.threshold}")
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """Files."""
 
-    checkpoint: Path | None = option(None, "of a training, such as runs/…/best.pt")
+    checkpoint: Path | None = option(None, "checkpoint of a training, such as runs/…/best.pt")
     output: Path | None = option(None, "the .onnx file to write")
 
     def __post_init__(self) -> None:
         require(self.checkpoint is not None, "--checkpoint is missing; name one, such as runs/…/best.pt")
-        require(self.output is not None, "--output is missing: the .onnx file to write")
+        require(self.output is not None, "--output is missing; name the .onnx file to write")
         assert self.output is not None
         require(self.output.suffix == ".onnx", f"--output {self.output} must end with .onnx")
         require(
@@ -61,7 +62,7 @@ class ExportOptions:
 
 
 def embed(given: dict[str, Any]) -> None:
-    """Runs ``embed``: an ``.npz`` file with embeddings of length 1 and the names of their pictures."""
+    """Runs ``embed``: writes embeddings of length 1 and the names of their pictures to an ``.npz`` file."""
     options, embedding = build(EmbedOptions, given), build(EmbedderOptions, given)
     assert options.output is not None
     require(options.output.parent.is_dir(), f"--output {options.output}: there is no folder for it")
@@ -77,7 +78,7 @@ def embed(given: dict[str, Any]) -> None:
 
 
 def compare(given: dict[str, Any]) -> None:
-    """Runs ``compare``: the cosine similarity of two pictures, and what a known threshold makes of it."""
+    """Runs ``compare``: prints the cosine similarity of two pictures and, by a known threshold, a verdict."""
     options, embedding = build(CompareOptions, given), build(EmbedderOptions, given)
     embedder = Embedder(embedding)
     one, two = embedder(PictureFiles(given["pictures"]))
@@ -85,19 +86,19 @@ def compare(given: dict[str, Any]) -> None:
     threshold = embedder.about.get("threshold") if options.threshold is None else options.threshold
     same = None if threshold is None else similarity >= threshold
     print(json.dumps({"similarity": similarity, "threshold": threshold, "same": same}))
-    verdict = "no threshold is known, see verify"
+    verdict = "no threshold is known; verify finds one"
     if threshold is not None:
         verdict = f"{'one person' if same else 'two people'}, by the threshold {threshold:.4f}"
     print(f"cosine similarity {similarity:.4f}: {verdict}")
 
 
 def export(given: dict[str, Any]) -> None:
-    """Runs ``export``: an ONNX file whose embeddings have been compared with the checkpoint's."""
+    """Runs ``export``: writes an ONNX file, after a comparison of its embeddings with the checkpoint's."""
     options = build(ExportOptions, given)
     assert options.checkpoint is not None
     assert options.output is not None
     if options.checkpoint.suffix == ".onnx":
-        raise UsageError(f"{options.checkpoint} is an ONNX file already")
+        raise UsageError(f"{options.checkpoint} is an ONNX file already; name a checkpoint of a training")
     backbone, about = load_backbone(options.checkpoint)
     difference = export_backbone(backbone, about["image_size"], options.output)
     print(f"{options.output}: embeddings equal those of {options.checkpoint} to {difference:.1e}")

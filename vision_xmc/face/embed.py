@@ -1,8 +1,8 @@
-"""What the commands on trained face models share: which model, and how pictures go through it."""
+"""Embeddings of pictures from a trained model: its options, and how pictures go through its backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,19 +21,18 @@ from vision_xmc.face.data.pictures import Pictures
 from vision_xmc.face.model import load_backbone, scaled_pixels
 from vision_xmc.face.onnx import OnnxBackbone
 
-#: At which TAR is given unless --far says otherwise.
-FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-
 
 @dataclass(frozen=True)
 class EmbedderOptions:
     """Embeddings."""
 
-    checkpoint: Path | None = option(None, "of a training, such as runs/…/best.pt; or an exported .onnx file")
-    batch_size: int = option(64, "pictures at a time")
-    flip: bool = option(True, "add the embedding of the mirrored picture")
+    checkpoint: Path | None = option(
+        None, "checkpoint of a training, such as runs/…/best.pt, or an exported .onnx file"
+    )
+    batch_size: int = option(64, "pictures per batch")
+    flip: bool = option(True, "add the embedding of the mirrored picture to that of the picture")
     num_workers: int = option(4, "threads that decode pictures")
-    device: str | None = option(None, "such as cpu or cuda:1; by default a GPU where there is one")
+    device: str | None = option(None, "such as cpu or cuda:1 (default: a GPU if there is one)")
 
     def __post_init__(self) -> None:
         require(self.checkpoint is not None, "--checkpoint is missing; name one, such as runs/…/best.pt")
@@ -45,10 +44,10 @@ class Embedder:
     """A trained backbone on its device.
 
     Attributes:
-        about: the options that the model was trained with; ``image_size`` at least.
+        about: the options that the model was trained with, at least ``image_size``.
 
     Raises:
-        UsageError: if the checkpoint cannot be read or the device is not there.
+        UsageError: if the checkpoint cannot be read, or the device does not exist.
     """
 
     def __init__(self, options: EmbedderOptions) -> None:
@@ -63,7 +62,7 @@ class Embedder:
             self._backbone.to(_device(options.device))
 
     def __call__(self, pictures: Pictures, *, normalise: bool = True) -> Tensor:
-        """Embeddings ``(len(pictures), d)`` float32, see :func:`vision_xmc.face.embed.embed_pictures`."""
+        """Embeddings ``(len(pictures), d)`` float32; see :func:`embed_pictures`."""
         options = self._options
         return embed_pictures(
             self._backbone,
@@ -74,23 +73,6 @@ class Embedder:
             normalise=normalise,
             workers=options.num_workers,
         )
-
-
-def check_rates(rates: Sequence[float]) -> None:
-    """Raises UsageError unless all of ``--far`` are in ``[0, 1]``."""
-    for rate in rates:
-        require(0 <= rate <= 1, f"--far must be in [0, 1], got {rate}")
-
-
-def check_plotting(path: Path | None) -> None:
-    """Raises UsageError if a plot is asked for that cannot be drawn; asked before the long work."""
-    if path is None:
-        return
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise UsageError("--roc needs matplotlib, which is not installed (pip install matplotlib)") from None
-    require(path.parent.is_dir(), f"--roc {path}: there is no folder {path.parent}")
 
 
 def _device(name: str | None) -> torch.device:
@@ -112,38 +94,38 @@ def embed_pictures(
     normalise: bool = True,
     workers: int = 4,
 ) -> Tensor:
-    """The embeddings of pictures, which are decoded while the network works on those before.
+    """The embeddings of pictures; the next batch is decoded while the network works on the current one.
 
     Args:
-        backbone: ``(N, 3, image_size, image_size)`` float in ``[-1, 1]`` to ``(N, d)``; its mode is left as
-            it is found.
-        pictures: aligned faces, grey or RGB; other sizes than ``image_size`` are scaled to it.
-        batch_size: pictures at a time.
+        backbone: ``(N, 3, image_size, image_size)`` float in ``[-1, 1]`` to ``(N, d)``. It runs in evaluation
+            mode and gets its own mode back.
+        pictures: aligned faces, grey or RGB; pictures of another size are scaled to ``image_size``.
+        batch_size: pictures per batch.
         flip: add the embedding of the mirrored picture.
         image_size: height and width that the backbone expects.
-        normalise: to length 1.
+        normalise: scale each embedding to length 1.
         workers: threads that decode.
 
     Returns:
         ``(len(pictures), d)`` float32 on the CPU.
 
     Raises:
-        UsageError: if a picture cannot be read, or an embedding is not finite.
+        UsageError: if there is no picture, a picture cannot be read, or an embedding is not finite.
     """
     device = next((parameter.device for parameter in backbone.parameters()), torch.device("cpu"))
     prepare = _Prepare(pictures, image_size)
-    found = []
+    batches = []
     with _evaluating(backbone), torch.inference_mode(), ThreadPoolExecutor(workers) as pool:
         for images in _batches(prepare, len(pictures), batch_size, pool):
             pixels = scaled_pixels(images.to(device))
             embeddings = backbone(pixels).float()
             if flip:
                 embeddings = embeddings + backbone(pixels.flip(-1)).float()
-            found.append(embeddings.cpu())
-    if not found:
-        raise UsageError("there are no pictures to embed")
-    # Cloned outside, so that the result is an ordinary tensor.
-    result = torch.cat(found).clone()
+            batches.append(embeddings.cpu())
+    if not batches:
+        raise UsageError("there are no pictures to embed; name at least one")
+    # Cloned outside of inference mode, so that the result is an ordinary tensor.
+    result = torch.cat(batches).clone()
     if not result.isfinite().all():
         raise UsageError("the backbone gives embeddings that are not finite; use another checkpoint")
     return nn.functional.normalize(result) if normalise else result

@@ -10,16 +10,9 @@ from typing import Any
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import build, option, require
 from vision_xmc.face.data.ijb import TemplatePictures, find_target, read_template_pairs, read_templates
-from vision_xmc.face.embed import (
-    FALSE_ACCEPT_RATES,
-    Embedder,
-    EmbedderOptions,
-    check_plotting,
-    check_rates,
-)
+from vision_xmc.face.embed import Embedder, EmbedderOptions
 from vision_xmc.face.metrics.templates import template_features, template_scores
-from vision_xmc.face.metrics.verification import roc_curve, tar_at_far
-from vision_xmc.face.verify import plot_roc, tar_sentence
+from vision_xmc.face.roc import RocOptions, plot_roc, tar_report, tar_sentence
 
 
 @dataclass(frozen=True)
@@ -27,26 +20,25 @@ class IjbOptions:
     """Templates."""
 
     data_path: Path | None = option(None, "folder with meta/ and loose_crop/, as insightface lays it out")
-    target: str | None = option(None, "ijbb or ijbc, where meta/ has both")
-    aligned: bool = option(False, "pictures are aligned already; the five points are not used")
-    detector_scores: bool = option(True, "weight each embedding with the face detector's score")
+    target: str | None = option(None, "ijbb or ijbc, if meta/ has both")
+    aligned: bool = option(False, "the pictures are aligned already; ignore the five points")
+    detector_scores: bool = option(True, "weight each embedding by the face detector's score")
     embedding_norms: bool = option(
         True,
-        "weight each embedding with its length, which is small for poor pictures; else all have length 1",
+        "weight each embedding by its length, which is small for poor pictures; off gives all the length 1",
     )
-    far: tuple[float, ...] = option(FALSE_ACCEPT_RATES, "false accept rates")
-    roc: Path | None = option(None, "draw the ROC curve into this PNG file")
 
     def __post_init__(self) -> None:
-        require(self.data_path is not None, "--data-path is missing: the folder with meta/ and loose_crop/")
-        check_rates(self.far)
+        require(
+            self.data_path is not None, "--data-path is missing; name the folder with meta/ and loose_crop/"
+        )
 
 
 def eval_ijb(given: dict[str, Any]) -> None:
     """Runs the command: prints a line of JSON and a sentence."""
     options, embedding = build(IjbOptions, given), build(EmbedderOptions, given)
+    rates = build(RocOptions, given)
     assert options.data_path is not None
-    check_plotting(options.roc)
     target = options.target or find_target(options.data_path)
     members = read_templates(options.data_path, target)
     embed = Embedder(embedding)
@@ -56,23 +48,15 @@ def eval_ijb(given: dict[str, Any]) -> None:
     ids, features = template_features(embeddings, members.templates, members.media, weights)
     try:
         scores, same = template_scores(ids, features, read_template_pairs(members.pairs))
-        tar = tar_at_far(scores, same, options.far)
-        far_curve, tar_curve, _ = roc_curve(scores, same)
+        tar = tar_report(scores, same, rates.far)
     except KeyError as error:
-        raise UsageError(f"{members.pairs}: template {error.args[0]} has no picture in meta/") from error
+        raise UsageError(
+            f"{members.pairs}: template {error.args[0]} has no picture in meta/; use the files of one release"
+        ) from error
     except ValueError as error:
         raise UsageError(f"{members.pairs}: {error}") from error
-    impostors = int((~same).sum())
-    report = {
-        "target": target,
-        "pictures": len(members.paths),
-        "templates": len(ids),
-        "pairs": len(same),
-        "tar_at_far": {f"{rate:g}": value for rate, value in zip(options.far, tar, strict=True)},
-        "smallest_far": 1 / impostors,
-    }
-    print(json.dumps(report), flush=True)
-    about = f"{target}: {len(same):,} pairs of {len(ids):,} templates"
-    print(about + tar_sentence(report["tar_at_far"], 1 / impostors), flush=True)  # type: ignore[arg-type]
-    if options.roc is not None:
-        plot_roc(far_curve, tar_curve, impostors, options.roc, f"{embedding.checkpoint}, {target}")
+    sizes = {"pictures": len(members.paths), "templates": len(ids), "pairs": len(same)}
+    print(json.dumps({"target": target, **sizes, **tar}), flush=True)
+    print(f"{target}: {len(same):,} pairs of {len(ids):,} templates" + tar_sentence(tar), flush=True)
+    if rates.roc is not None:
+        plot_roc(scores, same, rates.roc, f"{embedding.checkpoint}, {target}")

@@ -18,26 +18,26 @@ from vision_xmc.face.options import ClassifierOptions, FaceOptions
 
 
 class FaceModel(nn.Module):
-    """Images to embeddings, and classes to train them by.
+    """A backbone, and the classes that it is trained with.
 
     Args:
-        backbone: ``(N, 3, size, size)`` float to ``(N, d)``.
-        head: over embeddings of size ``d``.
+        backbone: from ``(N, 3, size, size)`` float to embeddings ``(N, d)``.
+        head: the classifier of these embeddings.
     """
 
     def __init__(self, backbone: nn.Module, head: ClassShards) -> None:
         super().__init__()
-        # Convolutions are faster so, on CPUs as on GPUs.
+        # Convolutions are faster with this layout, both on CPUs and on GPUs.
         self.backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, 3, size, size)`` uint8 to embeddings ``(N, d)``, of any length."""
+        """From ``(N, 3, size, size)`` uint8 to embeddings ``(N, d)`` of any length."""
         return self.backbone(scaled_pixels(images))
 
 
 def scaled_pixels(images: Tensor) -> Tensor:
-    """What backbones read: ``(x / 255 - 0.5) / 0.5`` of uint8 images ``(N, 3, height, width)``, float32."""
+    """The input of backbones: ``(x / 255 - 0.5) / 0.5`` of uint8 ``(N, 3, height, width)``, as float32."""
     return images.to(torch.float32, memory_format=torch.channels_last) / 127.5 - 1
 
 
@@ -49,10 +49,10 @@ def build_face_model(
     Args:
         options, classifier: of the command line.
         classes: number of people.
-        seed: of the class weights; the backbone's come from torch's generator.
+        seed: of the class weights; the backbone's weights come from torch's global generator.
 
     Raises:
-        UsageError: for options that do not fit.
+        UsageError: if options are out of range or do not fit together.
     """
     try:
         backbone = build_backbone(
@@ -84,16 +84,16 @@ def build_face_model(
 
 
 def load_backbone(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The backbone of a checkpoint, in evaluation mode, with averaged weights where there are such.
+    """The backbone of a checkpoint, in evaluation mode, with averaged weights if the checkpoint has them.
 
-    Its input is what :func:`scaled_pixels` gives.
+    Its input is the output of :func:`scaled_pixels`.
 
     Returns:
-        The backbone, and the options of its training; ``arch``, ``embedding`` and ``image_size`` are there.
-        So is ``threshold`` if its training verified pairs with these weights: the best one there.
+        The backbone and the options of its training, among them ``arch``, ``embedding`` and ``image_size``.
+        If the training verified pairs with these weights, ``threshold`` is the best threshold on these pairs.
 
     Raises:
-        UsageError: if the file is no checkpoint of a face model.
+        UsageError: if the file is not the checkpoint of a face model.
     """
     content = checkpoint.load(path)
     options = content.get("options", {})
@@ -108,8 +108,8 @@ def load_backbone(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     if average is not None and average["count"]:
         weights |= average["values"]
     prefix = "backbone."
-    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    checkpoint.load_state(backbone, own, path)
+    in_backbone = [name for name in weights if name.startswith(prefix)]
+    checkpoint.load_state(backbone, {name.removeprefix(prefix): weights[name] for name in in_backbone}, path)
     verified = content.get("metrics", {})
     return backbone.eval(), options | {name: verified[name] for name in ("threshold",) if name in verified}
 

@@ -1,4 +1,4 @@
-"""Backbones as ONNX files: written, checked against the original, and run by onnxruntime."""
+"""Backbones as ONNX files: writes them, compares them with the original, and runs them with onnxruntime."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from mhe_nmt.files import replacing
 from vision_xmc.common.errors import UsageError
 
 INPUT, OUTPUT = "images", "embeddings"
-#: Of embeddings of length 1, over all their elements.
+#: Largest difference allowed in any element of embeddings of length 1.
 TOLERANCE = 1e-4
 _INSTALL = "pip install 'mhe-nmt[faces]'"
 
 
 class OnnxBackbone(nn.Module):
-    """An ONNX file in place of a backbone, on the CPU.
+    """An ONNX file that takes the place of a backbone, on the CPU.
 
     Args:
         path: a graph with one input ``(N, 3, size, size)`` float32 and one output ``(N, d)``.
 
     Raises:
-        UsageError: if onnxruntime is not there, or the file is not such a graph.
+        UsageError: if onnxruntime is not installed, or the file is not such a graph.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         if not path.is_file():
-            raise UsageError(f"no ONNX file at {path}")
+            raise UsageError(f"no ONNX file at {path}; check the path")
         try:
             import onnxruntime
         except ImportError:
@@ -46,7 +46,7 @@ class OnnxBackbone(nn.Module):
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # Its errors share no class of their own.
+        except Exception as error:  # onnxruntime's errors have no common class.
             raise UsageError(
                 f"{path} is not an ONNX graph that onnxruntime can run; export it anew"
             ) from error
@@ -57,23 +57,23 @@ class OnnxBackbone(nn.Module):
         self._input, self.image_size = inputs[0].name, shape[-1]
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self._session.run(None, {self._input: images.contiguous().numpy()})
-        return torch.from_numpy(np.asarray(found[0]))
+        outputs = self._session.run(None, {self._input: images.contiguous().numpy()})
+        return torch.from_numpy(np.asarray(outputs[0]))
 
 
 def export_backbone(backbone: nn.Module, image_size: int, path: Path) -> float:
-    """Writes ``backbone`` as an ONNX graph and compares the two; a graph that differs is not left behind.
+    """Writes ``backbone`` as an ONNX graph if the graph's embeddings equal those of ``backbone``.
 
-    The graph reads ``images`` ``(N, 3, image_size, image_size)`` float32, RGB, as ``x / 127.5 - 1`` of pixels
-    from 0 to 255, for any ``N``, and gives ``embeddings`` ``(N, d)``, not normalised.
+    The graph reads ``images`` ``(N, 3, image_size, image_size)`` float32 for any ``N``: RGB, as
+    ``x / 127.5 - 1`` of values from 0 to 255. It gives ``embeddings`` ``(N, d)`` of any length.
 
     Args:
         backbone: on the CPU, in evaluation mode.
-        image_size: height and width.
-        path: the file, written under a temporary name first.
+        image_size: height and width of the pictures.
+        path: the file, which appears whole or not at all.
 
     Returns:
-        The largest difference between elements of embeddings of length 1, over batches of one and of three.
+        The largest difference in any element of embeddings of length 1, over a batch of one and one of three.
 
     Raises:
         UsageError: if a package is missing, or embeddings differ by more than :data:`TOLERANCE`.
@@ -100,7 +100,8 @@ def export_backbone(backbone: nn.Module, image_size: int, path: Path) -> float:
         difference = _difference(backbone, OnnxBackbone(partial), image_size)
         if not difference <= TOLERANCE:
             raise UsageError(
-                f"{path} was not written: embeddings of the exported graph differ by {difference:.1e}"
+                f"{path} was not written: embeddings of the exported graph differ by {difference:.1e}; use "
+                "the checkpoint itself"
             )
     return difference
 
@@ -111,15 +112,15 @@ def _difference(backbone: nn.Module, exported: nn.Module, image_size: int) -> fl
     with torch.inference_mode():
         for batch in (1, 3):
             images = torch.rand(batch, 3, image_size, image_size, generator=generator) * 2 - 1
-            expected, found = backbone(images), exported(images)
+            expected, actual = backbone(images), exported(images)
             lengths = expected.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-            worst = max(worst, float(((found - expected) / lengths).abs().max()))
+            worst = max(worst, float(((actual - expected) / lengths).abs().max()))
     return worst
 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's remarks on packages that it would also know."""
+    """Silences the exporter's remarks about packages that it supports but does not find."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Face recognition as a task of the training loop: people are classes, pairs of others are verified."""
+"""Face recognition as a task of the training loop: people are classes, and pairs of others are verified."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ FAR = 1e-2
 
 
 class FaceTask(Task):
-    """Trains a :class:`FaceModel` with its margin loss; accuracy on pairs of others chooses the best.
+    """Trains a :class:`FaceModel` with its margin loss.
+
+    Accuracy on pairs of other people chooses the best checkpoint.
 
     Args:
-        model: what to train.
-        data: images of the people that are its classes, and pairs of others.
+        model: the model to train.
+        data: images of the people who are its classes, and pairs of other people.
         options: of the command line.
         seed: of the augmentation.
     """
@@ -46,21 +48,21 @@ class FaceTask(Task):
         self.class_names = list(data.train.class_names)
         if data.valid is not None:
             self.curves = (("verification", ["accuracy", "tar"]), ("cosine", ["cosine_same", "cosine_other"]))
-        #: Number, score and truth of the pairs that this process has seen in an evaluation that goes on.
+        #: Of the pairs that this process has seen in the current evaluation: number, score and truth.
         self._seen: list[tuple[int, float, bool]] = []
 
     def loss(self, batch: Batch) -> Mapping[str, Tensor]:
         images, labels = batch
-        # Before the backbone: what dropout draws depends on how many images this process has.
+        # Drawn before the backbone runs, because the draws of its dropout depend on this process's images.
         generator = torch.Generator().manual_seed(shared_seed(images.device))
-        found = self.model.head(self.model(images), labels, generator)
-        sums = {"loss": found.nll.sum()}
+        output = self.model.head(self.model(images), labels, generator)
+        sums = {"loss": output.nll.sum()}
         if self.model.head.sampler is not None:
-            # Means over examples are made of sums over them.
+            # The loop divides sums by the number of examples, so each number is multiplied by it here.
             numbers = {
-                "used_fraction": found.trained / self.model.head.classes,
-                "over_budget": found.over_budget,
-                "blocks": found.blocks,
+                "used_fraction": output.trained / self.model.head.classes,
+                "over_budget": output.over_budget,
+                "blocks": output.blocks,
             }
             sums |= {name: sums["loss"].new_tensor(value * len(labels)) for name, value in numbers.items()}
         return sums
@@ -68,7 +70,7 @@ class FaceTask(Task):
     def metrics(self, batch: PairBatch) -> Mapping[str, Tensor]:
         first, second, same, numbers = batch
         images = torch.cat([first, second])
-        # With the mirror image, as `verify` and `compare` do, whose threshold this is to be.
+        # With the mirrored images, as in `verify` and `compare`, which use the threshold found here.
         both = self.model(images) + self.model(images.flip(-1))
         a, b = F.normalize(at_least_float32(both), dim=-1).chunk(2)
         scores = (a * b).sum(-1)
@@ -80,7 +82,7 @@ class FaceTask(Task):
         }
 
     def summarise(self, sums: Mapping[str, float], examples: int) -> dict[str, float]:
-        """Over all pairs: the best accuracy of one threshold, that threshold, and TAR at FAR 1e-2."""
+        """Over all pairs: the best accuracy of a single threshold, this threshold, and TAR at FAR 1e-2."""
         seen = sorted(pair for part in gather_objects(self._seen) for pair in part)
         self._seen = []
         scores = torch.tensor([score for _, score, _ in seen], dtype=torch.float64)

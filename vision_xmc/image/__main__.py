@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import run_command
 from vision_xmc.common.options import Parser, add_options, require, shown_defaults
 from vision_xmc.engine.options import LoopOptions
-from vision_xmc.image.head import HeadOptions
 from vision_xmc.image.options import DEFAULTS, PROGRAM, ImageOptions
 
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     modes.add_argument(
         "--checkpoint", type=Path, metavar="CHECKPOINT", help="the weights that --predict uses"
     )
-    for group in (ImageOptions, HeadOptions, LoopOptions):
+    for group in (ImageOptions, HeadConfig, LoopOptions):
         add_options(parser, group)
     return parser
 

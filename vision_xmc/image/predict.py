@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import as_plain, build, fixed_names, from_plain, require
 from vision_xmc.data.pictures import read_rgb
@@ -20,7 +21,6 @@ from vision_xmc.engine.distributed import finish, start
 from vision_xmc.engine.evaluation import evaluate
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.data.splits import image_format, load_splits, preparation
-from vision_xmc.image.head import HeadOptions
 from vision_xmc.image.model import ImageClassifier
 from vision_xmc.image.options import DEFAULTS, PROGRAM, ImageOptions
 from vision_xmc.image.task import ImageTask, build_classifier
@@ -89,10 +89,10 @@ def _rebuilt(
 ) -> tuple[ImageClassifier, ImageOptions]:
     """The model of a checkpoint, and its options, of which some may be ``given`` anew."""
     stored = content["options"]
-    merged = {**asdict(from_plain(ImageOptions, stored)), **asdict(from_plain(HeadOptions, stored)), **given}
-    images, head = build(ImageOptions, merged), build(HeadOptions, merged)
+    merged = {**asdict(from_plain(ImageOptions, stored)), **asdict(from_plain(HeadConfig, stored)), **given}
+    images, head = build(ImageOptions, merged), build(HeadConfig, merged)
     now = as_plain(images, head)
-    for name in fixed_names(ImageOptions, HeadOptions):
+    for name in fixed_names(ImageOptions, HeadConfig):
         require(
             now[name] == stored.get(name),
             f"{path} was trained with --{name.replace('_', '-')} {stored.get(name)}; leave the option out",

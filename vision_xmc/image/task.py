@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import UsageError
 from vision_xmc.data.views import EvaluationView, TrainingView
 from vision_xmc.engine.task import Task
 from vision_xmc.image.data.splits import ImageSplits, augmentation, image_format, preparation
-from vision_xmc.image.head import HeadOptions, described, head_from_options
+from vision_xmc.image.head import build_head, described
 from vision_xmc.image.metrics import classification_sums
 from vision_xmc.image.model import ImageClassifier
 from vision_xmc.image.options import ImageOptions
@@ -22,7 +23,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def build_classifier(
-    options: ImageOptions, head_options: HeadOptions, num_classes: int, order: Tensor | None = None
+    options: ImageOptions, head_options: HeadConfig, num_classes: int, order: Tensor | None = None
 ) -> ImageClassifier:
     """The network with random weights.
 
@@ -39,7 +40,7 @@ def build_classifier(
     backbone = ResNet(
         options.arch, len(shape.mean), small_images=small, zero_init_residual=options.zero_init_residual
     )
-    head = head_from_options(head_options, backbone.out_features, num_classes, order)
+    head = build_head(head_options, backbone.out_features, num_classes, order)
     return ImageClassifier(backbone, head, shape.mean, shape.std)
 
 

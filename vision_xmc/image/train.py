@@ -12,7 +12,7 @@ from vision_xmc.engine.command import Prepared, Say
 from vision_xmc.engine.command import train as train_task
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.data.splits import ImageSplits, load_splits
-from vision_xmc.image.head import HeadOptions
+from vision_xmc.image.head import head_config
 from vision_xmc.image.options import DATASET_ALIASES, DEFAULTS, ImageOptions
 from vision_xmc.image.task import ImageTask, build_classifier, with_sync_batchnorm
 
@@ -25,7 +25,7 @@ def train(given: dict[str, Any]) -> None:
     """
     dataset = given.get("dataset", "digits")
     given = {**DEFAULTS[DATASET_ALIASES.get(dataset, dataset)], **given}
-    images, head = build(ImageOptions, given), build(HeadOptions, given)
+    images, head = build(ImageOptions, given), head_config(given)
     given.setdefault("output", Path("runs") / f"{images.dataset}-{images.arch}-{head.head}")
     options = build(LoopOptions, given)
 

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description=(__doc__ or "").split("\n\n")[0],
         epilog=f"There are other commands, each with its own --help: {', '.join(COMMANDS)}. Defaults of the "
-        "training depend on the encoder and the data set; docs/xmc.md lists them.",
+        "training depend on the encoder and the data set; docs/guides/text.md lists them.",
     )
     for group in (XmcOptions, EncoderOptions, LabelHeadOptions, LoopOptions):
         add_options(parser, group)

@@ -1,10 +1,10 @@
-"""Encoders of documents: a transformer of any family, or a trained projection of term weights."""
+"""Document encoders: a transformer of any family, or a trained projection of term weights."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,24 +14,27 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from vision_xmc.common.errors import UsageError
 
-#: Where a family of models puts what stands for the whole text, where that is not the first token.
+#: Families of models in which the last token, not the first, stands for the whole text.
 _LAST_TOKEN = ("xlnet", "gpt2", "gpt_neo", "gpt_neox", "opt", "llama", "mistral", "qwen2", "qwen3")
 
 
 class TransformerEncoder(nn.Module):
     """Features of a text from the last layers of a transformer.
 
-    The states of one token, or the mean over all tokens, are taken from each of the last ``layers`` layers
-    and put side by side (LightXML; the paper's section 5.2).
+    Each of the last ``layers`` layers gives the state of one token, or the mean over all tokens; these are
+    concatenated (LightXML; the paper's section 5.2).
 
     Args:
-        model: without a task's head.
-        pooling: ``"first"`` token (BERT's and RoBERTa's class token), ``"last"`` one (XLNet's class token) or
-            ``"mean"``.
-        layers: how many, at most as many as there are.
+        model: a transformer without the head of a task.
+        pooling: ``"first"`` token (BERT's and RoBERTa's class token), ``"last"`` token (XLNet's class token)
+            or ``"mean"`` over the tokens.
+        layers: how many of the last layers to take.
+
+    Raises:
+        UsageError: if the transformer does not have that many layers.
 
     Shape:
-        ``(N, S)`` int64 tokens and ``(N, S)`` mask, padded on the right, to ``(N, layers · d)``.
+        ``(N, S)`` int64 tokens and ``(N, S)`` int64 mask, padded on the right, to ``(N, layers · d)``.
     """
 
     def __init__(self, model: PreTrainedModel, pooling: str, layers: int) -> None:
@@ -59,16 +62,16 @@ class TransformerEncoder(nn.Module):
 
 
 class BagOfWordsEncoder(nn.Module):
-    """A trained projection of term weights: ``relu(sum_t w_t E_t + b)``, with dropout of terms.
+    """A trained projection of term weights, ``relu(norm(sum_t w_t E_t + b))``, with dropout of terms.
 
     Args:
         num_terms: ``T``.
         out_features: ``d``.
-        dropout: share of a document's terms left out in training.
+        dropout: share of a document's terms that training leaves out.
 
     Shape:
-        ``(M,)`` int64 terms, one document after another, ``(N,)`` int64 starts and ``(M,)`` weights, to
-        ``(N, d)``. ``terms.weight`` ``(T, d)``, with sparse gradients.
+        ``(M,)`` int64 terms, one document after another, ``(N,)`` int64 starts and ``(M,)`` float weights, to
+        ``(N, d)``. ``terms.weight`` is ``(T, d)`` and has sparse gradients.
     """
 
     def __init__(self, num_terms: int, out_features: int, dropout: float) -> None:
@@ -77,31 +80,39 @@ class BagOfWordsEncoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.norm = nn.LayerNorm(out_features)
         self.dropout, self.out_features = dropout, out_features
-        # Small, so that a rare term is soon what its few documents say; the norm makes up for it.
+        # Small, so that the few documents of a rare term soon outweigh its start; the norm rescales the sum.
         nn.init.normal_(self.terms.weight, std=0.1)
 
     def forward(self, terms: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
         weights = F.dropout(weights, self.dropout, self.training)
-        # Sparse gradients and the sum over terms are float32's business.
+        # The sum over terms and its sparse gradients need float32.
         with torch.autocast(terms.device.type, enabled=False):
             total = self.terms(terms, starts, per_sample_weights=weights)
         return F.relu(self.norm(total + self.bias))
 
 
+#: What a :class:`~vision_xmc.xmc.classifier.DocumentClassifier` is built on.
+DocumentEncoder: TypeAlias = TransformerEncoder | BagOfWordsEncoder
+
+
 def load_transformer(path: Path) -> PreTrainedModel:
-    """A local pretrained model.
+    """A pretrained model from a local folder, in float32.
 
     Args:
         path: folder with ``config.json`` and the weights.
 
     Raises:
-        UsageError: if there is none, or weights are missing.
+        UsageError: if the folder holds no model, or some of its weights are missing.
     """
     if not path.is_dir():
-        raise UsageError(f"--encoder {path}: no such folder; give bow, minilm or a transformers model")
+        raise UsageError(
+            f"--encoder {path}: no such folder; give bow, minilm or the folder of a transformers model"
+        )
     if not (path / "config.json").is_file():
-        raise UsageError(f"--encoder {path} holds no config.json, so no transformers model")
-    # It draws a bar and tells of a head's weights, which are left out on purpose.
+        raise UsageError(
+            f"--encoder {path} is not the folder of a transformers model: it holds no config.json"
+        )
+    # Loading would draw a bar, and warn of a head's weights, which are left out on purpose.
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     try:
@@ -114,59 +125,62 @@ def load_transformer(path: Path) -> PreTrainedModel:
     missing = sorted(name for name in about["missing_keys"] if "pooler" not in name)
     if missing:
         raise UsageError(
-            f"--encoder {path}: the weights lack {len(missing)} of the model's, such as {missing[0]}; they "
-            "do not belong to its config.json"
+            f"--encoder {path}: {len(missing)} of the model's weights are missing, such as {missing[0]}; the "
+            "weights file does not belong to config.json"
         )
     return model
 
 
 def build_transformer(config: dict[str, Any]) -> PreTrainedModel:
-    """A model with random weights, from the ``config.json`` of another."""
+    """A model with random weights, from the content of a ``config.json``."""
     config = dict(config)
     return AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
 
 
 def pooling_of(path: Path, config: Any) -> str:
-    """What stands for a whole text in a model.
+    """Which token stands for a whole text: ``"first"``, ``"last"``, or ``"mean"`` for all of them.
 
-    ``1_Pooling/config.json`` says so for sentence-transformers; else XLNet and left-to-right models have it
-    in the last token, and the rest in the first.
+    For sentence-transformers, ``1_Pooling/config.json`` says so. Otherwise it is the last token in XLNet and
+    in left-to-right models, and the first token in all others.
     """
-    said = path / "1_Pooling" / "config.json"
-    if said.is_file() and json.loads(said.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens"):
+    pooling = path / "1_Pooling" / "config.json"
+    if pooling.is_file() and json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens"):
         return "mean"
     return "last" if config.model_type in _LAST_TOKEN else "first"
 
 
 def longest_input(config: Any) -> int | None:
-    """How many tokens a model takes at most; ``None`` where there is no limit, as for XLNet."""
+    """The largest number of tokens that a model reads; ``None`` if it has no limit, as XLNet."""
     limit = getattr(config, "max_position_embeddings", None)
     if not limit or limit < 0:
         return None
-    # RoBERTa and its kin count positions from behind the padding token's number.
+    # RoBERTa and its relatives count positions from the number after the padding token's.
     offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
     return limit - offset
 
 
 def check_vocabulary(model: PreTrainedModel, path: Path, tokens: int) -> None:
-    """Refuses a tokeniser of so many ``tokens`` that cannot be the model's.
+    """Refuses a tokeniser that cannot be the model's, by its number of ``tokens``.
 
-    A tokeniser whose vocabulary file is missing may load all the same, with special tokens only.
+    A tokeniser without its vocabulary file may load nevertheless, with its special tokens only.
 
     Raises:
-        UsageError: if the model knows fewer, or far more.
+        UsageError: if the model knows fewer tokens, or far more.
     """
     rows = cast(nn.Embedding, model.get_input_embeddings()).weight.size(0)
     # Embeddings are often padded to a multiple of 64 or 128 rows, and some rows reserved.
     if not 0.8 * rows - 128 <= tokens <= rows:
         raise UsageError(
             f"the tokeniser in {path} has {tokens:,} tokens but the model knows {rows:,}: they do not belong "
-            "together, or the vocabulary's file is missing"
+            "together, or the vocabulary file is missing; copy the model's own tokeniser files"
         )
 
 
 def _freeze_unused(encoder: TransformerEncoder) -> None:
-    """Freezes what has no part in the features, such as a pooler: DDP would wait for its gradients."""
+    """Freezes parameters that the features do not depend on, such as a pooler's.
+
+    DDP would wait for their gradients.
+    """
     device = next(encoder.parameters()).device
     tokens = torch.zeros(1, 3, dtype=torch.int64, device=device)
     encoder(tokens, torch.ones_like(tokens)).sum().backward()

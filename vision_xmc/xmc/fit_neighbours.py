@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from scipy import sparse
 
 from mhe_nmt.files import replacing_folder
 from vision_xmc.common.errors import UsageError, run_command
-from vision_xmc.common.options import Parser, from_plain, require
+from vision_xmc.common.options import Parser, add_options, build, from_plain, option, require
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.data.terms import TermWeights
@@ -28,83 +27,98 @@ WEIGHTS = tuple(step / 20 for step in range(21))
 """Weights of the neighbours that are tried on the validation part."""
 
 CHARACTERS = 5
+"""Default of ``--characters``."""
 
 CHOSEN_BY = "nDCG@5"
+"""The metric that chooses among :data:`WEIGHTS`."""
+
+
+@dataclass(frozen=True)
+class NeighbourOptions:
+    """Neighbours."""
+
+    # fmt: off
+    count: int = option(Voting.count, "neighbours per document", metavar="K")
+    power: float = option(Voting.power, "a neighbour's vote is its cosine to this power", metavar="P")
+    characters: int | None = option(None, "compare texts by words and by runs of N characters within words; "
+        f"0 compares words only, which takes a sixth of the memory and time (default: {CHARACTERS})",
+        metavar="N")
+    weight: float | None = option(None, "weight of the neighbours, from 0 to 1 (default: the one with the "
+        f"best {CHOSEN_BY} on the validation part)", metavar="X")
+    data_path: Path | None = option(None, "folder of the data set, if it has moved since the training",
+        metavar="DIR")
+    output: Path | None = option(None, "export the model together with its memory to this new folder, and "
+        "leave the model's folder unchanged", metavar="DIR")
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        require(self.count >= 1, f"--count must be at least 1, got {self.count}")
+        require(self.power > 0, f"--power must be above 0, got {self.power:g}")
+        weight, characters = self.weight, self.characters
+        require(weight is None or 0 <= weight <= 1, f"--weight must be from 0 to 1, got {weight}")
+        require(characters is None or characters >= 0, f"--characters must be at least 0, got {characters}")
 
 
 def neighbours(program: str, arguments: Sequence[str]) -> int:
-    """``neighbours DIR``."""
+    """Runs ``neighbours DIR``; returns the exit status."""
     parser = Parser(
         prog=program,
-        description="Lets the training documents most like a new one vote for their labels, along with a "
-        "trained model. Predictions of the model use them from then on.",
+        description="Lets the training documents most similar to a new one vote for their labels, together "
+        "with a trained model. From then on, the model's predictions use these votes.",
     )
-    # fmt: off
-    parser.add_argument("model", type=Path, metavar="DIR", help="output of a training")
-    parser.add_argument("--count", type=int, metavar="K",
-        help=f"neighbours a document (default: {Voting.count})")
-    parser.add_argument("--power", type=float, metavar="P",
-        help=f"a vote is the cosine to this power (default: {Voting.power:g})")
-    parser.add_argument("--characters", type=int, metavar="N",
-        help=f"texts are alike by words and by runs of N characters within them; 0: by words alone, which "
-        f"takes a sixth of the memory and time (default: {CHARACTERS})")
-    parser.add_argument("--weight", type=float, metavar="X",
-        help=f"of the neighbours, from 0 to 1 (default: the best by {CHOSEN_BY} on the validation part)")
-    parser.add_argument("--data-path", type=Path, metavar="DIR",
-        help="where the data set is, if not where the training found it")
-    parser.add_argument("--output", type=Path, metavar="DIR",
-        help="export the model with its memory to a new folder, and leave its own as it is")
-    # fmt: on
+    parser.add_argument("model", type=Path, metavar="DIR", help="output folder of a training")
+    add_options(parser, NeighbourOptions)
     given = vars(parser.parse_args(arguments))
-    return run_command(program, lambda: _remember(given))
+    return run_command(program, lambda: _remember(given["model"], build(NeighbourOptions, given)))
 
 
-def _remember(given: dict[str, Any]) -> None:
-    count, power = given.get("count", Voting.count), given.get("power", Voting.power)
-    weight = given.get("weight")
-    require(count >= 1, f"--count must be at least 1, got {count}")
-    require(power > 0, f"--power must be above 0, got {power:g}")
-    require(weight is None or 0 <= weight <= 1, f"--weight must be from 0 to 1, got {weight}")
-    characters = given.get("characters", CHARACTERS)
-    require(characters >= 0, f"--characters must be at least 0, got {characters}")
-    model = load_model(given["model"])
-    if isinstance(model.preparation, RowPreparation) and "characters" in given:
-        raise UsageError(f"--characters is for texts, but {model.folder} was trained on bags of words")
-    data, cache = _data(given, model)
-    memory = _memory(model, data.train, cache, Voting(count, power), characters)
+def _remember(folder: Path, options: NeighbourOptions) -> None:
+    model = load_model(folder)
+    if isinstance(model.preparation, RowPreparation) and options.characters is not None:
+        raise UsageError(
+            f"--characters is for texts, but {model.folder} was trained on bags of words; leave it out"
+        )
+    data, cache = _data(options.data_path, model)
+    characters = CHARACTERS if options.characters is None else options.characters
+    memory = _memory(model, data.train, cache, Voting(options.count, options.power), characters)
+    weight = options.weight
     if weight is None:
         if data.valid is None:
             raise UsageError(
-                f"{model.folder} was trained without a validation part, so there is nothing to choose the "
-                "neighbours' weight on; give --weight"
+                f"{model.folder} was trained without a validation part, so the neighbours' weight cannot be "
+                "chosen on one; give --weight"
             )
         weight = _chosen_weight(model, memory, data.valid)
     memory.voting = replace(memory.voting, weight=weight)
-    if "output" in given:
+    if options.output is not None:
         model.neighbours = memory
-        model.export(given["output"])
-        folder = given["output"]
+        model.export(options.output)
+        folder = options.output
     else:
         folder = model.folder / NEIGHBOURS
         with replacing_folder(folder) as partial_folder:
             memory.save(partial_folder)
-    print(
-        f"{len(data.train):,} training documents remembered in {folder}; weight of the neighbours: {weight:g}"
-    )
+    print(f"{len(data.train):,} training documents stored in {folder}; weight of the neighbours: {weight:g}")
 
 
-def _data(given: dict[str, Any], model: XmcModel) -> tuple[XmcData, Path]:
-    """The data set of the training, cut as it was there."""
+def _data(data_path: Path | None, model: XmcModel) -> tuple[XmcData, Path]:
+    """The data set of the training, split as it was then, and its cache folder."""
     path = model.folder / "options.json"
     if not path.is_file():
-        raise UsageError(f"{model.folder} is no output of a training: {path.name} is missing")
+        raise UsageError(
+            f"{model.folder} is not the output folder of a training: {path.name} is missing; name the folder "
+            "of the training, not of an export"
+        )
     stored = json.loads(path.read_text(encoding="utf-8"))
-    if "data_path" in given:
-        stored["data_path"] = str(given["data_path"])
+    if data_path is not None:
+        stored["data_path"] = str(data_path)
     options = from_plain(XmcOptions, stored)
     data = load_data(options, print)
     if data.label_names != model.labels:
-        raise UsageError(f"{options.path} has other labels than {model.folder} was trained on")
+        raise UsageError(
+            f"{options.path} has other labels than {model.folder} was trained on; name the data set of the "
+            "training with --data-path"
+        )
     return data, options.cache_dir
 
 
@@ -121,7 +135,7 @@ def _memory(model: XmcModel, train: Split, cache: Path, voting: Voting, characte
 
 
 def _chosen_weight(model: XmcModel, memory: Neighbours, valid: Split) -> float:
-    """The one of :data:`WEIGHTS` by which the validation documents' labels rank best."""
+    """The one of :data:`WEIGHTS` with the best :data:`CHOSEN_BY` on the validation documents."""
     k = min(max(KS), len(model.labels))
     votes = memory.votes(valid.documents)
     labels, probability, voted = model.considered(valid.documents, k, votes)

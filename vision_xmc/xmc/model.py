@@ -1,132 +1,53 @@
-"""A trained classifier of documents with all that it needs: one folder, loaded with one call."""
+"""A trained document classifier and everything it needs: one folder, loaded with one call."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from scipy import sparse
 from torch import Tensor
 
-from mhe_nmt import MultiLabelCascade, OneVsAllHead
 from mhe_nmt.files import replacing, replacing_folder
-from mhe_nmt.heads import MultiLabelHead
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.files import write_json
 from vision_xmc.engine import checkpoint
+from vision_xmc.xmc.blueprint import FORMAT, Blueprint, read_blueprint
 from vision_xmc.xmc.classifier import DocumentClassifier
 from vision_xmc.xmc.data.files import Documents, num_documents, read_lines
-from vision_xmc.xmc.data.inputs import Preparation, load_preparation
-from vision_xmc.xmc.encoders import BagOfWordsEncoder, TransformerEncoder, build_transformer
+from vision_xmc.xmc.data.inputs import Preparation
 from vision_xmc.xmc.neighbours import Neighbours, best_distinct, voted_labels, votes_of
-from vision_xmc.xmc.options import EncoderOptions, LabelHeadOptions
 
-FORMAT = 2
 ABOUT, LABELS, INPUT, WEIGHTS = "model.json", "labels.txt", "input", "model.safetensors"
 NEIGHBOURS = "neighbours"
-"""Folder of the training documents that vote along, where there is one."""
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What a classifier is, but for its weights, label order and files, in plain types.
-
-    Attributes:
-        num_labels: ``V``.
-        encoder: ``"bow"`` or ``"transformer"``.
-        features, layers, pooling: of the encoder.
-        config: of a transformer.
-        max_len: tokens of a text.
-        num_terms: of a bag of words.
-        given_rows: the documents are rows of numbers, not texts.
-        dropout, term_dropout: in training.
-        radices: of the cascade, ``None`` for one-vs-all.
-        candidates, hidden_dim, sparse_labels: of the head.
-    """
-
-    num_labels: int
-    encoder: str
-    layers: int
-    pooling: str
-    features: int
-    config: dict[str, Any] | None
-    max_len: int | None
-    num_terms: int | None
-    given_rows: bool
-    dropout: float
-    term_dropout: float
-    radices: list[int] | None
-    candidates: int
-    hidden_dim: int | None
-    sparse_labels: bool
-    format: int = FORMAT
-
-
-def build_head(blueprint: Blueprint, in_features: int, order: Tensor | None) -> MultiLabelHead:
-    """The output head.
-
-    Raises:
-        UsageError: for radices and the like that do not fit.
-    """
-    try:
-        if blueprint.radices is None:
-            return OneVsAllHead(in_features, blueprint.num_labels, hidden_features=blueprint.hidden_dim)
-        return MultiLabelCascade(
-            in_features,
-            blueprint.num_labels,
-            radices=blueprint.radices,
-            order=order,
-            hidden_features=blueprint.hidden_dim,
-            candidates=blueprint.candidates,
-            sparse=blueprint.sparse_labels,
-        )
-    except ValueError as error:
-        raise UsageError(f"the output head: {error}") from error
-
-
-def build_classifier(
-    blueprint: Blueprint, order: Tensor | None = None, transformer: Any = None
-) -> DocumentClassifier:
-    """The network; with random weights but for ``transformer``, a pretrained one, where it is given."""
-    encoder: TransformerEncoder | BagOfWordsEncoder
-    if blueprint.encoder == "bow":
-        assert blueprint.num_terms is not None
-        encoder = BagOfWordsEncoder(blueprint.num_terms, blueprint.features, blueprint.term_dropout)
-    else:
-        if transformer is None:
-            assert blueprint.config is not None
-            transformer = build_transformer(blueprint.config)
-        encoder = TransformerEncoder(transformer, blueprint.pooling, blueprint.layers)
-    return DocumentClassifier(encoder, build_head(blueprint, encoder.out_features, order), blueprint.dropout)
+"""Subfolder with the training documents that vote together with the network, if the model has one."""
 
 
 def write_about(
     folder: Path, blueprint: Blueprint, label_lines: Iterable[str], save_input: Callable[[Path], None]
 ) -> None:
-    """Writes everything but the weights to a run's or an exported model's folder."""
+    """Writes everything except the weights to the folder of a run or of an exported model."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / LABELS) as partial:
         partial.write_text("".join(f"{line}\n" for line in label_lines), encoding="utf-8")
     save_input(folder / INPUT)
-    write_json(folder / ABOUT, vars(blueprint))
+    write_json(folder / ABOUT, blueprint.as_plain())
 
 
 class XmcModel:
-    """A classifier with its inputs and labels.
+    """A classifier together with the preparation of its inputs and its labels.
 
     Attributes:
-        blueprint: what it is.
-        classifier: in evaluation mode.
-        preparation: from texts, or rows of numbers, to inputs.
-        labels: ids, by number.
-        names: names to show, by number; empty where there is none.
-        neighbours: training documents that vote along, or ``None``.
-        folder: where it was loaded from.
+        blueprint: what the classifier is made of.
+        classifier: the network, in evaluation mode.
+        preparation: turns texts, or rows of numbers, into the network's inputs.
+        labels: label ids, by number.
+        names: names to show, by number; empty where a label has none.
+        neighbours: training documents that vote together with the network, or ``None``.
+        folder: where the model was loaded from.
     """
 
     def __init__(
@@ -142,12 +63,12 @@ class XmcModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device that holds the weights."""
         return next(self.classifier.parameters()).device
 
     @torch.no_grad()
     def batches(self, documents: Documents, batch_size: int = 64) -> Iterator[tuple[list[int], Tensor]]:
-        """Features of all documents, a batch of like length at a time: their numbers, and ``(n, d)``."""
+        """Features in batches of documents of similar length: document numbers, and features ``(n, d)``."""
         inputs = self.preparation.inputs(documents)
         order = (
             range(len(inputs)) if inputs.lengths is None else inputs.lengths.argsort(kind="stable").tolist()
@@ -164,20 +85,24 @@ class XmcModel:
 
         Args:
             documents: texts; or a sparse matrix, for a model that was trained on one.
-            k: at most the number of labels.
+            k: from 1 to the number of labels.
             candidates: see :meth:`mhe_nmt.heads.MultiLabelHead.topk`.
-            batch_size: documents at a time.
+            batch_size: documents per batch.
+
+        Raises:
+            UsageError: if the documents are not of the kind that the model was trained on.
+            ValueError: for ``k`` or ``candidates`` out of range.
         """
         if self.neighbours is not None:
             votes = self.neighbours.votes(documents)
-            found, probability, voted = self.considered(documents, k, votes, candidates, batch_size)
-            values, labels = best_distinct(self.neighbours.mixed(probability, voted), found, k)
+            considered, probability, voted = self.considered(documents, k, votes, candidates, batch_size)
+            values, labels = best_distinct(self.neighbours.mixed(probability, voted), considered, k)
             return values.log(), labels
         count = num_documents(documents)
         scores, labels = torch.zeros(count, k), torch.zeros(count, k, dtype=torch.int64)
         for numbers, features in self.batches(documents, batch_size):
-            found_scores, found = self.classifier.head.topk(features, k, candidates)
-            scores[numbers], labels[numbers] = found_scores.float().cpu(), found.cpu()
+            batch_scores, batch_labels = self.classifier.head.topk(features, k, candidates)
+            scores[numbers], labels[numbers] = batch_scores.float().cpu(), batch_labels.cpu()
         return scores, labels
 
     def considered(
@@ -188,19 +113,21 @@ class XmcModel:
         candidates: int | None = None,
         batch_size: int = 64,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """All labels that can be among the ``k`` best when neighbours vote along.
+        """All labels that can be among the ``k`` best when the neighbours vote together with the network.
 
-        These are the network's ``k`` best and those that have votes: a label without votes that is not among
-        the former has ``k`` better ones there, whatever the weight.
+        These are the network's ``k`` best labels and the labels with votes. Any other label scores below the
+        network's ``k`` best, whatever the weight.
 
         Args:
-            votes: of :meth:`vision_xmc.xmc.neighbours.Neighbours.votes`.
+            documents, k, candidates, batch_size: as for :meth:`predict`.
+            votes: ``(N, V)``, from :meth:`vision_xmc.xmc.neighbours.Neighbours.votes`.
 
         Returns:
-            Labels ``(N, M)``, some of them repeated; the network's probabilities; the neighbours'.
+            Labels ``(N, M)`` int64, some of them repeated; the network's probabilities of them, ``(N, M)``
+            float32; the neighbours' probabilities, likewise.
         """
-        also = voted_labels(votes)
-        labels = torch.cat((torch.zeros(len(also), k, dtype=torch.int64), also), -1)
+        with_votes = voted_labels(votes)
+        labels = torch.cat((torch.zeros(len(with_votes), k, dtype=torch.int64), with_votes), -1)
         probability = torch.zeros(labels.shape)
         for numbers, features in self.batches(documents, batch_size):
             labels[numbers, :k] = self.classifier.head.topk(features, k, candidates)[1].cpu()
@@ -209,25 +136,25 @@ class XmcModel:
 
     @torch.no_grad()
     def probability(self, documents: Documents, labels: Tensor, batch_size: int = 64) -> Tensor:
-        """That the documents have the given labels: ``(N, K)`` int64 to ``(N, K)``, on the CPU."""
-        found = torch.zeros(labels.shape)
+        """Probability that each document has the given labels: ``(N, K)`` int64 to float32, on the CPU."""
+        by_network = torch.zeros(labels.shape)
         for numbers, features in self.batches(documents, batch_size):
-            found[numbers] = self._network_probability(features, labels[numbers])
+            by_network[numbers] = self._network_probability(features, labels[numbers])
         if self.neighbours is None:
-            return found
-        return self.neighbours.mixed(found, votes_of(self.neighbours.votes(documents), labels))
+            return by_network
+        return self.neighbours.mixed(by_network, votes_of(self.neighbours.votes(documents), labels))
 
     def _network_probability(self, features: Tensor, labels: Tensor) -> Tensor:
         return self.classifier.head.score(features, labels.to(features.device)).float().exp().cpu()
 
     def export(self, folder: Path) -> None:
-        """Writes the model to ``folder``: weights as safetensors, and what else :func:`load_model` needs.
+        """Writes the model to ``folder``: weights as safetensors, and whatever else :func:`load_model` needs.
 
         Raises:
-            UsageError: if the folder is there and not empty.
+            UsageError: if the folder exists and is not empty.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} is there already; give another --output")
+            raise UsageError(f"{folder} already exists; give another --output")
         lines = (
             f"{label}\t{name}" if name else label for label, name in zip(self.labels, self.names, strict=True)
         )
@@ -241,53 +168,36 @@ class XmcModel:
 
 
 def load_model(folder: Path | str, weights: str | None = None) -> XmcModel:
-    """The model in a run's folder or an exported one, on the CPU.
+    """Loads a trained or exported model, onto the CPU.
 
     Args:
         folder: ``--output`` of a training or of ``export``.
-        weights: which file of it; default: exported ones, else ``best.pt``, else ``last.pt``.
+        weights: name of the weights file in the folder. Default: the exported file, else ``best.pt``, else
+            ``last.pt``.
 
     Raises:
-        UsageError: if there is no whole model in it.
+        UsageError: if the folder does not hold a complete model.
     """
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
         raise UsageError(
-            f"{folder} holds no trained model ({ABOUT} is missing); give the --output of a training"
+            f"{folder} holds no trained model ({ABOUT} is missing); name the --output folder of a training"
         )
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if about.get("format") != FORMAT:
-        raise UsageError(f"{folder / ABOUT} is of format {about.get('format')}; this version reads {FORMAT}")
-    blueprint = Blueprint(**about)
+        raise UsageError(
+            f"{folder / ABOUT} has format {about.get('format')}, but this version reads format {FORMAT}; "
+            "train the model again"
+        )
+    try:
+        blueprint = read_blueprint(about)
+    except KeyError as error:
+        raise UsageError(
+            f"{folder / ABOUT} has no entry {error}; copy the whole folder of the training again"
+        ) from None
     choices = [weights] if weights else [WEIGHTS, checkpoint.BEST, checkpoint.LAST]
     path = next((folder / name for name in choices if (folder / name).is_file()), folder / choices[-1])
     content = {"model": load_file(path)} if path.suffix == ".safetensors" else checkpoint.load(path)
-    classifier = build_classifier(blueprint, content["model"].get("head.codec.order"))
+    classifier = blueprint.build(content["model"].get("head.codec.order"))
     checkpoint.load_weights(classifier, content, path)
-    rows = blueprint.num_terms if blueprint.given_rows else None
-    preparation = load_preparation(folder / INPUT, blueprint.encoder, blueprint.max_len, rows)
-    return XmcModel(blueprint, classifier, preparation, folder)
-
-
-def radices_of(options: LabelHeadOptions, num_labels: int) -> list[int] | None:
-    """Group count and group size that the options mean; ``None`` for one-vs-all.
-
-    Raises:
-        UsageError: for more groups than labels and the like.
-    """
-    if options.num_groups == 0:
-        return None
-    try:
-        head = MultiLabelCascade(
-            1, num_labels, num_groups=options.num_groups, radices=options.radices,
-            candidates=options.candidates_topk, device="meta",
-        )  # fmt: skip
-    except ValueError as error:
-        name = "--radices" if options.radices else "--num-groups"
-        raise UsageError(f"{name}: {error}") from error
-    return list(head.codec.radix_list)
-
-
-def default_layers(options: EncoderOptions, pooling: str, depth: int) -> int:
-    """How many layers' features are taken: the paper's five, and the last one of averaged tokens."""
-    return options.feature_layers or (1 if pooling == "mean" else min(5, depth))
+    return XmcModel(blueprint, classifier, blueprint.encoder.load_preparation(folder / INPUT), folder)

@@ -1,4 +1,4 @@
-"""A model's memory: the training documents most like a new one vote for their labels."""
+"""A model's memory: the training documents most similar to a new one vote for their labels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ABOUT, _ROWS, _LABELS, _TERMS = "neighbours.json", "rows.npz", "labels.npz", "t
 
 @dataclass(frozen=True)
 class Voting:
-    """How neighbours vote, and what their vote is worth.
+    """How the neighbours vote, and how much their votes count.
 
     Attributes:
-        count: neighbours a document.
-        power: a vote is the cosine to this power.
-        weight: ``l`` in :meth:`Neighbours.mixed`.
+        count: neighbours per document.
+        power: a neighbour's vote is its cosine to this power.
+        weight: of the neighbours' probabilities in :meth:`Neighbours.mixed`, from 0 to 1.
     """
 
     count: int = 50
@@ -36,20 +36,21 @@ class Voting:
 
 
 class Neighbours:
-    """Probabilities of labels from the ``count`` training documents with the most similar term weights.
+    """Label probabilities from the ``count`` training documents with the most similar term weights.
 
-    A neighbour's vote is ``cosine ** power``; ``p(y | x)`` is the share of the votes that have the label.
-    Mixing it with what a network says, ``(1 - l) p_network + l p_neighbours``, is what Khandelwal et al.
-    (2020) do with language models: rare labels are remembered rather than learned, without a parameter.
+    A neighbour's vote is ``cosine ** power``; ``p(y | x)`` is the share of the votes from neighbours with
+    label ``y``. It is mixed with the network's probability, ``(1 - weight) p_network + weight p_neighbours``,
+    as Khandelwal et al. (2020) do in language models: rare labels are remembered rather than learned, and no
+    parameter is added.
 
-    Search is scikit-learn's exact one: time and memory grow with the number of training documents.
+    The search is scikit-learn's exact one: its time and memory grow with the number of training documents.
 
     Args:
-        preparation: from documents to rows of term weights.
-        rows: of the training documents, ``(N, T)``.
-        sets: their labels.
+        preparation: turns documents into rows of term weights.
+        rows: term weights of the training documents, ``(N, T)``.
+        sets: label sets of the training documents.
         num_labels: ``V``.
-        voting: how they vote.
+        voting: how the neighbours vote.
     """
 
     def __init__(
@@ -67,17 +68,21 @@ class Neighbours:
         self._search = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(rows)
 
     def votes(self, documents: Documents) -> sparse.csr_array:
-        """``p(y | x)``: ``(n, V)`` float32, all zero for a document that shares no term with any other."""
+        """``p(y | x)``, ``(n, V)`` float32; a row is zero if its document shares no term with any neighbour.
+
+        Raises:
+            UsageError: if the documents are not of the kind that the memory was made from.
+        """
         rows = self.preparation.inputs(documents).rows
-        distances, found = self._search.kneighbors(rows)
-        cosines = np.clip(1 - distances, 0, None).astype(np.float32) ** self.voting.power
-        cosines /= np.maximum(cosines.sum(-1, keepdims=True), 1e-12)
-        ends = np.arange(len(found) + 1) * found.shape[1]
-        shape = (len(found), self.rows.shape[0])
-        return sparse.csr_array((cosines.ravel(), found.ravel(), ends), shape=shape) @ self._labels
+        distances, nearest = self._search.kneighbors(rows)
+        shares = np.clip(1 - distances, 0, None).astype(np.float32) ** self.voting.power
+        shares /= np.maximum(shares.sum(-1, keepdims=True), 1e-12)
+        ends = np.arange(len(nearest) + 1) * nearest.shape[1]
+        shape = (len(nearest), self.rows.shape[0])
+        return sparse.csr_array((shares.ravel(), nearest.ravel(), ends), shape=shape) @ self._labels
 
     def mixed(self, probability: Tensor, voted: Tensor) -> Tensor:
-        """The network's and the neighbours' probabilities as one."""
+        """The mixture of the network's ``probability`` and the neighbours' ``voted``, both of one shape."""
         return (1 - self.voting.weight) * probability + self.voting.weight * voted
 
     def save(self, folder: Path) -> None:
@@ -91,7 +96,7 @@ class Neighbours:
 
     @classmethod
     def load(cls, folder: Path) -> Neighbours:
-        """What :meth:`save` wrote."""
+        """Reads what :meth:`save` wrote."""
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         num_labels = about.pop("num_labels")
         rows = sparse.csr_array(sparse.load_npz(folder / _ROWS))
@@ -104,7 +109,7 @@ class Neighbours:
 
 
 def voted_labels(votes: sparse.csr_array) -> Tensor:
-    """The labels that have votes, ``(n, M)`` int64; shorter rows are filled with one that they have, or 0."""
+    """The labels with votes, ``(n, M)`` int64; a shorter row is filled with one of its labels, or with 0."""
     counts = np.diff(votes.indptr)
     width = int(counts.max(initial=1))
     places = np.minimum(np.arange(width), np.maximum(counts - 1, 0)[:, None]) + votes.indptr[:-1, None]
@@ -113,19 +118,20 @@ def voted_labels(votes: sparse.csr_array) -> Tensor:
 
 
 def votes_of(votes: sparse.csr_array, labels: Tensor) -> Tensor:
-    """``p(y | x)`` of ``labels`` ``(n, K)``: ``(n, K)`` float32."""
+    """The entries of ``votes`` at ``labels``, ``(n, K)`` int64 to ``(n, K)`` float32."""
     rows = np.arange(len(labels)).repeat(labels.size(1))
-    found = votes[rows, np.array(labels).ravel()]
-    return torch.from_numpy(np.asarray(found, dtype=np.float32)).view(labels.shape)
+    voted = votes[rows, np.array(labels).ravel()]
+    return torch.from_numpy(np.asarray(voted, dtype=np.float32)).view(labels.shape)
 
 
 def best_distinct(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` largest values and their labels among ``(N, M)``; a label that comes again counts once.
+    """The ``k`` largest values of each row and their labels, each label once: ``(N, M)`` to ``(N, k)``.
 
-    ``values`` are not negative, and equal where labels are; a row has ``k`` different labels.
+    ``values`` must not be negative, and must be equal where the labels of a row are equal. Each row must have
+    at least ``k`` different labels.
     """
     ordered, order = labels.sort(dim=-1, stable=True)
-    again = torch.zeros_like(ordered, dtype=torch.bool)
-    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    found, places = values.gather(-1, order).masked_fill(again, -1.0).topk(k)
-    return found, ordered.gather(-1, places)
+    repeated = torch.zeros_like(ordered, dtype=torch.bool)
+    repeated[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    best, places = values.gather(-1, order).masked_fill(repeated, -1.0).topk(k)
+    return best, ordered.gather(-1, places)

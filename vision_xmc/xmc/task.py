@@ -19,15 +19,17 @@ from vision_xmc.xmc.metrics import KS, inverse_propensities, ranking_means, rank
 
 
 class XmcTask(Task):
-    """Trains a :class:`DocumentClassifier` with its head's loss; P@1 on the validation part chooses the best.
+    """Trains a :class:`DocumentClassifier` with the loss of its head.
+
+    P@1 on the validation part chooses the best checkpoint.
 
     Args:
-        model: what to train.
-        data: its label sets.
-        inputs: what the encoder reads of each part, by role.
-        propensity: A and B of the propensities.
-        encoder_scale: learning rate of a pretrained encoder as a multiple of the rest's.
-        row_wise: whether AdamW has one step size for each label's weights.
+        model: the classifier to train.
+        data: the data set, for its label sets.
+        inputs: the encoder's inputs of each part: ``"train"``, perhaps ``"valid"`` and ``"test"``.
+        propensity: constants A and B of the propensities.
+        encoder_scale: learning rate of a transformer, as a multiple of the learning rate of the rest.
+        row_wise: whether AdamW has one step size per label instead of one per weight.
     """
 
     best_metric = "P@1"
@@ -51,7 +53,7 @@ class XmcTask(Task):
             if split is not None:
                 view = DocumentView(inputs[role], split.sets, by_length=True)
                 setattr(self, f"{role}_data", view)
-        # Labels that are in the test part only have no training documents.
+        # Labels of the held-out parts only are included: they have no training documents, but a propensity.
         counts = data.train.sets.counts(len(data.label_names) + len(data.unseen))
         self._inverse_propensity = inverse_propensities(
             torch.from_numpy(counts), len(data.train), *propensity
@@ -71,9 +73,9 @@ class XmcTask(Task):
 
     def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
         inputs, labels, offsets = batch
-        _, found = self.model.head.topk(self.model(*inputs), self._places)
+        _, predicted = self.model.head.topk(self.model(*inputs), self._places)
         ks = [k for k in KS if k <= self._places]
-        return ranking_sums(found, labels, offsets, self._inverse_propensity.to(found.device), ks)
+        return ranking_sums(predicted, labels, offsets, self._inverse_propensity.to(predicted.device), ks)
 
     def summarise(self, sums: Mapping[str, float], examples: int) -> dict[str, float]:
         return ranking_means(sums, examples)
@@ -83,7 +85,7 @@ class XmcTask(Task):
         pretrained = set(encoder.parameters()) if isinstance(encoder, TransformerEncoder) else set()
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         rows = {self.model.head.label_weight_rows} if self.row_wise else set()
-        # As is usual for transformers, biases and norms are left out of weight decay.
+        # As usual with transformers, weight decay leaves out biases and norms.
         groups = [
             {
                 "params": [p for p in trained if (p in pretrained, p.dim() > 1, p in rows) == kind],

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from mhe_nmt import HeadConfig
 from vision_xmc.common.errors import UsageError
 from vision_xmc.common.options import Parser, add_options, as_plain, build, fixed_names, from_plain
 from vision_xmc.engine.options import LoopOptions
-from vision_xmc.image.head import HeadOptions
 from vision_xmc.image.options import ImageOptions
 
-GROUPS = (ImageOptions, HeadOptions, LoopOptions)
+GROUPS = (ImageOptions, HeadConfig, LoopOptions)
 
 
 def given(*arguments: str) -> dict[str, Any]:
@@ -43,13 +43,13 @@ def test_names_of_the_reference_code() -> None:
     assert (options.batch_size, options.num_workers, options.epochs) == (128, 4, 200)
     images = build(ImageOptions, found)
     assert (images.dataset, images.arch, images.image_size) == ("cifar100", "resnet50", 32)
-    assert build(HeadOptions, found).radices == (10, 10)
+    assert build(HeadConfig, found).radices == (10, 10)
 
 
 def test_there_and_back(tmp_path: Path) -> None:
     chosen = (
         ImageOptions(dataset="folder", data_path=tmp_path),
-        HeadOptions(radices=(3, 4)),
+        HeadConfig(radices=(3, 4)),
         LoopOptions(output=tmp_path, milestones=(0.5,), clip_norm=1.0),
     )
     plain = as_plain(*chosen)

@@ -23,15 +23,20 @@ def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     first = {**JOBS["resumed"][1], "max_steps": 8}
     fit(make_task("resumed"), options(folder / "resumed", accumulate=2, **first))
-    done = subprocess.run(
-        strings([*TORCHRUN, Path(__file__).with_name("two_process_worker.py"), folder]),
-        env=environment(), text=True, capture_output=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = work_in_two(folder)
     # Only the first process writes and prints.
     for name in ("resumed", "broken"):
         assert done.stdout.count(f"resuming from update 8 of 13 in {folder / name}\n") == 1
     return folder
+
+
+def work_in_two(folder: Path, *jobs: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        strings([*TORCHRUN, Path(__file__).with_name("two_process_worker.py"), folder, *jobs]),
+        env=environment(), text=True, capture_output=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def in_one(name: str, folder: Path) -> Path:
@@ -50,10 +55,23 @@ def assert_close(found: list[dict[str, Any]], expected: list[dict[str, Any]]) ->
             )
 
 
+def test_two_jobs_as_in_one_process(tmp_path: Path) -> None:
+    """Of the jobs below, one with whole weights in both processes and one with half of them in each."""
+    names = ("product", "sharded")
+    work_in_two(tmp_path / "two", *names)
+    for name in names:
+        assert_same_run(name, tmp_path / "two", tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_same_losses_and_metrics(name: str, trained_in_two: Path, tmp_path: Path) -> None:
+    assert_same_run(name, trained_in_two, tmp_path)
+
+
+def assert_same_run(name: str, trained_in_two: Path, tmp_path: Path) -> None:
     """31 test and 25 validation examples are not divisible by two, so that any padding would show."""
-    one = in_one(name, tmp_path / "one")
+    one = in_one(name, tmp_path / name)
     # The resumed run was also evaluated where it had ended first.
     kinds = ["train"] if name == "resumed" else ["train", "eval", "final"]
     for kind in kinds:
@@ -63,6 +81,7 @@ def test_same_losses_and_metrics(name: str, trained_in_two: Path, tmp_path: Path
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-6, msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resumed", "sharded-adamw"])
 def test_one_process_resumes_what_two_began(name: str, trained_in_two: Path, tmp_path: Path) -> None:
     longer = {**JOBS[name][1], "max_steps": 15, "accumulate": 2}
@@ -74,6 +93,7 @@ def test_one_process_resumes_what_two_began(name: str, trained_in_two: Path, tmp
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_resume_a_head_that_remembers(trained_in_two: Path) -> None:
     """Both use the first process's counts to draw blocks."""
     whole, broken = trained_in_two / "whole", trained_in_two / "broken"
@@ -83,6 +103,7 @@ def test_two_processes_resume_a_head_that_remembers(trained_in_two: Path) -> Non
     assert weights(whole / "last.pt")["head.target_counts"].sum() > 0
 
 
+@pytest.mark.slow
 def test_torchrun_on_images(tmp_path: Path) -> None:
     """Batch norm sees one piece of a batch at a time, in one process and in two. Its running means are those
     of the first process, so that only training losses can be compared."""
@@ -106,6 +127,7 @@ def test_torchrun_on_images(tmp_path: Path) -> None:
             assert found[name] == pytest.approx(record[name], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_accelerate_launch(tmp_path: Path) -> None:
     """As documented, but with a random port, because tests may run at the same time."""
     launcher = (SCRIPTS / "accelerate", "launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0")
@@ -116,6 +138,7 @@ def test_accelerate_launch(tmp_path: Path) -> None:
     assert records(tmp_path, "train")[-1]["update"] == 2
 
 
+@pytest.mark.slow
 def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
     done = command("--dataset", "cifar10", "--data-path", tmp_path / "none", launcher=TORCHRUN)
     assert done.returncode != 0

@@ -1,4 +1,8 @@
-"""Trainings of the toy task in every process that ``torchrun`` starts: ``two_process_worker.py FOLDER``."""
+"""Trainings of the toy task in every process that ``torchrun`` starts.
+
+``two_process_worker.py FOLDER`` does all jobs and the runs of a head that remembers; ``two_process_worker.py
+FOLDER JOB...`` does these jobs.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +40,11 @@ def make_task(name: str) -> Task:
     return ShardedTask() if name.startswith("sharded") else PointTask(**JOBS[name][0])
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *jobs: str) -> None:
     torch.set_num_threads(1)
-    for name, (_, training) in JOBS.items():
-        _fit(make_task(name), options(folder / name, **training))
-    for name, steps in (("whole", 13), ("broken", 8), ("broken", 13)):
+    for name in jobs or JOBS:
+        _fit(make_task(name), options(folder / name, **JOBS[name][1]))
+    for name, steps in () if jobs else (("whole", 13), ("broken", 8), ("broken", 13)):
         _fit(PointTask(**SAMPLING), options(folder / name, schedule="constant", max_steps=steps))
     AcceleratorState._reset_state(reset_partial_state=True)
 
@@ -51,4 +55,4 @@ def _fit(task: Task, chosen: LoopOptions) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

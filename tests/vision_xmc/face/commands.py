@@ -1,4 +1,4 @@
-"""The face trainer as a user starts it: in this process, as a command, and in several processes."""
+"""Runs the face trainer as a user does: in this process, as a command, and in several processes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.vision_xmc.commands import SCRIPTS, strings
 from vision_xmc.face.train import main
 
 MODULE = "vision_xmc.face.train"
-#: Small enough for seconds: 30 people of 4 pictures of 16 pixels, 5 of them held out. 25 classes divide
-#: neither by two nor by three, nor do batches of 20.
+#: A training of seconds: 30 people with 4 pictures of 16 pixels each; 5 people are held out. Neither two nor
+#: three processes can divide the 25 classes evenly, and three cannot divide the batches of 20.
 TINY = ["--identities", 30, "--pictures", 4, "--image-size", 16, "--embedding", 8, "--batch-size", 20,
         "--epochs", 2, "--warmup-epochs", 0, "--validation-identities", 5, "--validation-pairs", 40,
         "--log-steps", 1]  # fmt: skip
@@ -21,12 +21,12 @@ SAMPLING = ["--head", "sampling", "--radices", 9, 3, "--sample-fraction", 0.9]
 
 
 def run(*arguments: Any) -> int:
-    """The command's exit status, run in this process."""
+    """Runs the command in this process; returns its exit status."""
     return main(strings(arguments))
 
 
 def command(*arguments: Any, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    """The command in processes of its own."""
+    """Runs the command in one or more separate processes."""
     launcher: tuple[Any, ...] = (sys.executable,)
     if processes > 1:
         launcher = (SCRIPTS / "torchrun", "--standalone", f"--nproc_per_node={processes}")
@@ -34,5 +34,5 @@ def command(*arguments: Any, processes: int = 1) -> subprocess.CompletedProcess[
 
 
 def kill_after(lines: int, log: Path, *arguments: Any) -> None:
-    """Starts the command and kills it without warning once its log has that many lines."""
+    """Starts the command, and kills it without warning as soon as its log has that many lines."""
     image_commands.kill_after(lines, log, *arguments, module=MODULE)

@@ -1,4 +1,4 @@
-"""Made-up people and small trained-looking checkpoints, for the commands of face recognition."""
+"""Made-up pictures of people, files of pairs and small checkpoints, for the commands of face recognition."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vision_xmc.engine import checkpoint
 from vision_xmc.face.__main__ import main
 from vision_xmc.face.backbones.build import build_backbone
 
-#: Small enough for seconds.
+#: A network that runs in seconds.
 ARCH, EMBEDDING, SIZE = "mobilefacenet", 24, 32
 
 
 def run(*arguments: Any) -> int:
-    """The command's exit status, run in this process."""
+    """Runs the command in this process; returns its exit status."""
     return main([str(argument) for argument in arguments])
 
 
 def face(person: int, picture: int, size: int = SIZE) -> np.ndarray:
-    """``(size, size, 3)`` uint8: coarse blocks in a person's colours, and noise of the picture's own."""
+    """``(size, size, 3)`` uint8: coarse blocks in the person's colours, and noise that differs by picture."""
     coarse = np.random.default_rng(person).integers(0, 200, (4, 4, 3))
     noise = np.random.default_rng((person, picture)).integers(0, 55, (size, size, 3))
     return (np.kron(coarse, np.ones((size // 4, size // 4, 1))) + noise).astype(np.uint8)
@@ -38,7 +38,7 @@ def encoded(image: np.ndarray, kind: str = "JPEG") -> bytes:
 
 
 def write_people(folder: Path, people: int = 8, pictures: int = 3, extension: str = ".jpg") -> Path:
-    """``NAME/NAME_0001.jpg``, as LFW has them."""
+    """Writes ``NAME/NAME_0001.jpg`` and so on, as LFW has them."""
     for person in range(people):
         place = folder / f"Person_{person}"
         place.mkdir(parents=True)
@@ -49,7 +49,7 @@ def write_people(folder: Path, people: int = 8, pictures: int = 3, extension: st
 
 
 def view_2(folds: int = 4, people: int = 8) -> str:
-    """Two pairs of each kind in each fold, over the people that :func:`write_people` makes."""
+    """LFW's view 2 of the people from :func:`write_people`, with two pairs of each kind per fold."""
     lines = [f"{folds}\t2"]
     for fold in range(folds):
         one, two = 2 * fold % people, (2 * fold + 1) % people
@@ -59,7 +59,7 @@ def view_2(folds: int = 4, people: int = 8) -> str:
 
 
 def learn_statistics(model: nn.Module, images: torch.Tensor) -> None:
-    """Batch norms take the statistics of these images alone; what they begin with would drown the signal."""
+    """Gives batch norms the statistics of these images; their initial statistics would drown the signal."""
     for part in model.modules():
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
             part.momentum = None
@@ -69,9 +69,9 @@ def learn_statistics(model: nn.Module, images: torch.Tensor) -> None:
 
 
 def write_checkpoint(path: Path, threshold: float | None = None) -> Path:
-    """A backbone whose batch norms have seen the made-up people; other weights are random.
+    """Writes a backbone with random weights whose batch norms have seen the made-up people.
 
-    With a ``threshold`` it is one that a training has chosen by pairs.
+    With a ``threshold``, the checkpoint is like one that a training has chosen by pairs.
     """
     torch.manual_seed(0)
     backbone = build_backbone(ARCH, EMBEDDING, SIZE)

@@ -1,4 +1,4 @@
-"""Writes RecordIO as insightface has it, independently of what reads it: dmlc-core's recordio.h, in words."""
+"""Writes insightface's RecordIO independently of its reader, after dmlc-core's ``recordio.h``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAGIC = struct.pack("<I", 0xCED7230A)
 
 
 def framed(data: bytes) -> bytes:
-    """One record. Data that hold the magic number at a multiple of 4 are cut there, and it is left out."""
+    """One record. Data with the magic number at a multiple of 4 are cut there, without the number itself."""
     cuts = [place for place in range(0, len(data) - 3, 4) if data[place : place + 4] == MAGIC]
     starts, ends = [0, *(cut + 4 for cut in cuts)], [*cuts, len(data)]
     parts = [data[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -26,7 +26,7 @@ def framed(data: bytes) -> bytes:
 
 
 def header(label: float | Sequence[float], key: int) -> bytes:
-    """MXNet's ``IRHeader``: one label in it, several behind it."""
+    """MXNet's ``IRHeader``: a single label is part of it, several labels follow it."""
     if isinstance(label, (int, float)):
         return struct.pack("<IfQQ", 0, label, key, 0)
     return struct.pack("<IfQQ", len(label), 0.0, key, 0) + struct.pack(f"<{len(label)}f", *label)
@@ -39,7 +39,7 @@ def encoded(image: np.ndarray, kind: str = "PNG") -> bytes:
 
 
 def write_records(folder: Path, contents: Sequence[tuple[int, bytes]]) -> Path:
-    """``train.rec`` and ``train.idx`` of these keys and data."""
+    """Writes ``train.rec`` and ``train.idx`` with these keys and data."""
     folder.mkdir(parents=True, exist_ok=True)
     offset, lines = 0, []
     with (folder / "train.rec").open("wb") as file:
@@ -53,13 +53,16 @@ def write_records(folder: Path, contents: Sequence[tuple[int, bytes]]) -> Path:
 def face_records(
     images: Sequence[np.ndarray], labels: Sequence[int], kind: str = "PNG"
 ) -> list[tuple[int, bytes]]:
-    """As insightface's: record 0, images with their labels in turn alone and first of two, identities."""
+    """Keys and data as in insightface's files: record 0, the images, the identities.
+
+    Every second image has two labels, of which the first one counts.
+    """
     people = sorted(set(labels))
     end = len(images) + 1
-    found = [(0, header([end, end + len(people)], 0))]
+    records = [(0, header([end, end + len(people)], 0))]
     for key, (image, label) in enumerate(zip(images, labels, strict=True), start=1):
-        found.append((key, header(label if key % 2 else [label, 7.0], key) + encoded(image, kind)))
+        records.append((key, header(label if key % 2 else [label, 7.0], key) + encoded(image, kind)))
     for number, label in enumerate(people):
-        own = [key + 1 for key, other in enumerate(labels) if other == label]
-        found.append((end + number, header([min(own), max(own) + 1], end + number)))
-    return found
+        keys = [key + 1 for key, other in enumerate(labels) if other == label]
+        records.append((end + number, header([min(keys), max(keys) + 1], end + number)))
+    return records

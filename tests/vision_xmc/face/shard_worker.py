@@ -1,7 +1,8 @@
 """Trainings of small face models in every process that ``torchrun`` starts.
 
-``face_shard_worker.py FOLDER`` trains all jobs; ``face_shard_worker.py FOLDER JOB UPDATES`` one of them up to
-there. Beside the checkpoints of each job, process ``r`` writes what it held to ``JOB/held-r.pt``.
+``shard_worker.py FOLDER`` trains all jobs; ``shard_worker.py FOLDER JOB UPDATES`` trains one of them for that
+many updates. In addition to the checkpoints of each job, process ``r`` writes the sizes of the weights and
+optimizer state that it held to ``JOB/held-r.pt``.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from vision_xmc.data.pictures import SomeImages
 from vision_xmc.engine.distributed import start
 from vision_xmc.engine.loop import Loop
 from vision_xmc.face.backbones.tiny import TinyFace
+from vision_xmc.face.data.held_out import make_pairs
 from vision_xmc.face.data.identities import IdentityImages
 from vision_xmc.face.data.load import FaceData
-from vision_xmc.face.data.views import make_pairs
 from vision_xmc.face.head.block_sampler import BlockSampler
 from vision_xmc.face.head.class_shards import ClassShards
 from vision_xmc.face.model import FaceModel
 from vision_xmc.face.options import FaceOptions
 from vision_xmc.face.task import FaceTask
 
-#: Margin, sampler, training. 41 images in batches of 10 end in a batch of one, which leaves processes without
-#: an example; 23 classes divide neither by two nor by three.
+#: Margin, sampler and training of each job. 41 images in batches of 10 end in a batch of one, which leaves
+#: processes without an example. Neither two nor three processes can divide the 23 classes evenly.
 JOBS: dict[str, tuple[str, dict[str, Any] | None, dict[str, Any]]] = {
     "full-arcface": ("arcface", None, {"clip_norm": 2.0}),
     "full-cosface": ("cosface", None, {"average": "ema"}),
@@ -42,7 +43,7 @@ JOBS: dict[str, tuple[str, dict[str, Any] | None, dict[str, Any]]] = {
         {"radices": (6, 2, 2), "sample_fraction": 0.6, "order": torch.arange(22, -1, -1)},
         {"optimizer": "adamw", "lr": 0.01},
     ),
-    # Targets of the first process only, and hardly room for a block beside them.
+    # All targets belong to the first process, and the budget hardly has room for a block as well.
     "few-targets": ("arcface", {"radices": (12, 2), "sample_fraction": 0.3}, {}),
 }
 CLASSES = 23
@@ -52,14 +53,14 @@ TRAINING: dict[str, Any] = {
 
 
 class SomeOfAll(SomeImages):
-    """Some images; their people are numbered as classes among all of them."""
+    """Some images; their people keep the class numbers of the whole set."""
 
     def __init__(self, images: IdentityImages, people: int, count: int) -> None:
         super().__init__(images, np.flatnonzero(images.labels < people)[:: 2 if people > 5 else 1][:count])
 
 
 class InDouble(nn.Module):
-    """A network in float64: what is left between one process and several is then no rounding to speak of."""
+    """A network in float64, so that one process and several hardly differ by rounding."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class InDouble(nn.Module):
 
 
 def make_task(name: str) -> FaceTask:
-    """The task of a job."""
+    """The training task of a job."""
     margin, sampling, _ = JOBS[name]
     images = IdentityImages(CLASSES, 4, 16)
     train = SomeOfAll(images, 5, 20) if name == "few-targets" else SomeOfAll(images, CLASSES, 41)

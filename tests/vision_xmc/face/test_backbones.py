@@ -1,4 +1,4 @@
-"""The backbones are the networks that their names promise, at other sizes and precisions too."""
+"""The backbones are the networks that their names promise, also at other sizes and precisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.vision_xmc.face.pictures_made import learn_statistics
 from vision_xmc.face.backbones.build import BACKBONES, build_backbone
 from vision_xmc.face.backbones.iresnet import IResNet
 
-#: In millions at embedding 512, to the second digit as published for arcface_torch.
+#: Parameters in millions with embeddings of size 512, as published for arcface_torch.
 MILLIONS = {"iresnet18": 24.03, "iresnet34": 34.14, "iresnet50": 43.59, "iresnet100": 65.16}
 
 
@@ -34,11 +34,11 @@ def test_sizes_by_hand() -> None:
     expected = 3 * 64 * 9 + 3 * 64
     for depth, inputs, width in ((6, 64, 64), (26, 64, 128), (60, 128, 256), (6, 256, 512)):
         first = 2 * inputs + 9 * inputs * width + 9 * width * width + 5 * width
-        beside = inputs * width + 2 * width
-        expected += first + beside + (depth - 1) * (18 * width * width + 7 * width)
+        shortcut = inputs * width + 2 * width
+        expected += first + shortcut + (depth - 1) * (18 * width * width + 7 * width)
     expected += 2 * 512 + 512 * 49 * 512 + 512 + 2 * 512
     assert parameters(large) == expected
-    # Table 1 counts batch norm as one bias a channel, which it is once it is folded into the convolution.
+    # Table 1 counts a batch norm as one bias per channel, as after folding it into the convolution.
     folded = parameters(mobile) - sum(
         part.num_features for part in mobile.modules() if isinstance(part, (nn.BatchNorm2d, nn.BatchNorm1d))
     )
@@ -73,7 +73,7 @@ def test_the_last_layer_keeps_its_scale() -> None:
 
 def test_refusals() -> None:
     for arguments, sentence in (
-        (("resnet50",), "there is no backbone 'resnet50'; there are iresnet18"),
+        (("resnet50",), "there is no backbone 'resnet50'; choose one of iresnet18"),
         (("iresnet18", 512, 100), "images must be a multiple of 16, such as 112, got 100"),
         (("iresnet18", 512, 0), "images must be a multiple of 16"),
         (("mbf", 0), "embedding must be at least 1, got 0"),
@@ -93,9 +93,9 @@ class TestArithmetic:
         return torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
     def test_half_precision(self, name: str) -> None:
-        """Under autocast, and with all weights in half precision: the same embeddings, to their precision."""
+        """Autocast and weights of half precision change the embeddings by no more than rounding."""
         torch.manual_seed(0)
-        # Statistics of fewer numbers would be so noisy that rounding is amplified.
+        # Smaller images would make the batch statistics so noisy that they amplify rounding.
         model, images = build_backbone(name, 16, 32), torch.rand(16, 3, 32, 32) * 2 - 1
         learn_statistics(model, images)
         with torch.no_grad():
@@ -108,7 +108,7 @@ class TestArithmetic:
         for other in (mixed, half.float()):
             similar = torch.cosine_similarity(full[:, None], other[None], dim=-1)
             assert bool((similar.diag() > 0.99).all())
-            # Other pictures are far away.
+            # The embeddings of other pictures are far away.
             assert float((similar - torch.eye(len(similar)) * similar).max()) < 0.8
 
     def test_training_under_autocast(self, name: str) -> None:
@@ -118,12 +118,13 @@ class TestArithmetic:
         assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
 
     def test_checkpointing_changes_nothing(self, name: str) -> None:
-        plain, again = self.model(name), self.model(name, checkpointing=True)
-        for model in (plain, again):
+        plain, recomputing = self.model(name), self.model(name, checkpointing=True)
+        for model in (plain, recomputing):
             model(self.images())[:, 0].sum().backward()
-        for (key, value), other in zip(plain.state_dict().items(), again.state_dict().values(), strict=True):
+        states = plain.state_dict(), recomputing.state_dict()
+        for (key, value), other in zip(states[0].items(), states[1].values(), strict=True):
             assert torch.equal(value, other), key
-        for (key, one), two in zip(plain.named_parameters(), again.parameters(), strict=True):
+        for (key, one), two in zip(plain.named_parameters(), recomputing.parameters(), strict=True):
             assert one.grad is two.grad is None or torch.allclose(one.grad, two.grad, atol=1e-6), key
 
     def test_checkpointing_keeps_less(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""``verify``, ``embed`` and ``compare`` as a user starts them, and mistakes in one sentence each."""
+"""``verify``, ``embed`` and ``compare`` as a user runs them; each mistake is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vision_xmc.engine import checkpoint
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``images/``, ``pairs.txt``, ``best.pt``; no test changes them."""
+    """A folder with ``images/``, ``pairs.txt`` and ``best.pt``, which no test changes."""
     folder = tmp_path_factory.mktemp("faces")
     write_people(folder / "images")
     (folder / "pairs.txt").write_text(view_2())
@@ -44,7 +44,7 @@ def verify(place: Path, *options: Any) -> int:
 
 
 def by_hand(place: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Similarities of the pairs from the embeddings that ``embed`` writes, and what is same."""
+    """Similarities of the pairs, from the embeddings that ``embed`` writes, and which are of one person."""
     output = place / "for-verify.npz"
     assert run("embed", "--checkpoint", place / "best.pt", "--output", output, place / "images") == 0
     with np.load(output) as stored:
@@ -65,7 +65,7 @@ def test_verify(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     roc = tmp_path / "roc.png"
     assert verify(place, "--roc", roc, "--far", 0.25, 1e-6, "--batch-size", 5) == 0
     lines = capsys.readouterr().out.splitlines()
-    found = json.loads(lines[0])
+    report = json.loads(lines[0])
     scores, kinds = by_hand(place)
     accuracies = []
     for fold in range(4):
@@ -77,18 +77,18 @@ def test_verify(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         below = [score for score in scores[~inside] if score < best]
         middle = (best + max(below)) / 2 if below and np.isfinite(best) else best
         accuracies.append(((scores >= middle) == kinds)[inside].mean().item())
-    assert found["pairs"] == 16
-    assert found["pictures"] == 16
-    assert found["folds"] == [1, 2, 3, 4]
-    assert found["fold_accuracies"] == pytest.approx(accuracies)
-    assert found["accuracy"] == pytest.approx(np.mean(accuracies))
-    assert found["standard_error"] == pytest.approx(np.std(accuracies, ddof=1) / 2)
+    assert report["pairs"] == 16
+    assert report["pictures"] == 16
+    assert report["folds"] == [1, 2, 3, 4]
+    assert report["fold_accuracies"] == pytest.approx(accuracies)
+    assert report["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert report["standard_error"] == pytest.approx(np.std(accuracies, ddof=1) / 2)
     impostors = np.sort(scores[~kinds])[::-1]
-    assert found["tar_at_far"] == {
+    assert report["tar_at_far"] == {
         "0.25": pytest.approx((scores[kinds] > impostors[2]).mean()),
         "1e-06": pytest.approx((scores[kinds] > impostors[0]).mean()),
     }
-    assert lines[1].startswith(f"accuracy {100 * found['accuracy']:.2f} ± ")
+    assert lines[1].startswith(f"accuracy {100 * report['accuracy']:.2f} ± ")
     assert "rates below 1.2e-01 allow no false accept" in lines[1]
     with Image.open(roc) as picture:
         assert picture.format == "PNG"
@@ -96,11 +96,11 @@ def test_verify(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_some_folds(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(place) == 0
-    every = json.loads(capsys.readouterr().out.splitlines()[0])
+    all_folds = json.loads(capsys.readouterr().out.splitlines()[0])
     assert verify(place, "--folds", 3, 4, "--threshold-folds", "all") == 0
-    found = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert found["pairs"] == 8
-    assert found["fold_accuracies"] == every["fold_accuracies"][2:]
+    two_folds = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert two_folds["pairs"] == 8
+    assert two_folds["fold_accuracies"] == all_folds["fold_accuracies"][2:]
     assert verify(place, "--folds", 3, 4) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["folds"] == [3, 4]
 
@@ -146,22 +146,22 @@ def test_compare(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two, other = (place / "images" / name for name in (
         "Person_1/Person_1_0001.jpg", "Person_1/Person_1_0002.jpg", "Person_2/Person_2_0001.jpg"
     ))  # fmt: skip
-    found = []
+    reports = []
     for pair in ((one, one), (one, two), (one, other)):
         assert run("compare", "--checkpoint", place / "best.pt", *pair) == 0
         lines = capsys.readouterr().out.splitlines()
-        found.append(json.loads(lines[0]))
-        assert ("one person" in lines[1]) == found[-1]["same"]
-    assert found[0]["similarity"] == pytest.approx(1, abs=1e-5)
-    # The checkpoint's own threshold.
-    assert [each["threshold"] for each in found] == [0.25] * 3
-    assert [each["same"] for each in found] == [each["similarity"] >= 0.25 for each in found]
-    assert found[1]["similarity"] > found[2]["similarity"]
+        reports.append(json.loads(lines[0]))
+        assert ("one person" in lines[1]) == reports[-1]["same"]
+    assert reports[0]["similarity"] == pytest.approx(1, abs=1e-5)
+    # The checkpoint has this threshold.
+    assert [report["threshold"] for report in reports] == [0.25] * 3
+    assert [report["same"] for report in reports] == [report["similarity"] >= 0.25 for report in reports]
+    assert reports[1]["similarity"] > reports[2]["similarity"]
     assert run("compare", "--checkpoint", place / "best.pt", one, two, "--threshold", 1) == 0
     assert '"same": false' in capsys.readouterr().out
 
 
-def test_a_process_of_its_own(place: Path, tmp_path: Path) -> None:
+def test_a_separate_process(place: Path, tmp_path: Path) -> None:
     pictures = [str(path) for path in sorted((place / "images" / "Person_1").iterdir())[:2]]
     write_checkpoint(tmp_path / "plain.pt")
     line = [sys.executable, "-m", "vision_xmc.face", "compare", "--checkpoint", str(tmp_path / "plain.pt")]
@@ -175,11 +175,11 @@ def test_a_process_of_its_own(place: Path, tmp_path: Path) -> None:
 
 
 VERIFY_MISTAKES: dict[str, tuple[list[Any], str]] = {
-    "no such fold": (["--folds", 3, 9], "--folds 9: there are folds 1 to 4"),
-    "fold twice": (["--folds", 3, 3], "--folds must name each fold once"),
-    "one fold": (["--folds", 3], "name two --folds or more, or give --threshold-folds all"),
+    "no such fold": (["--folds", 3, 9], "--folds 9: the file has folds 1 to 4"),
+    "fold twice": (["--folds", 3, 3], "--folds must name each fold only once"),
+    "one fold": (["--folds", 3], "name at least two --folds, or give --threshold-folds all"),
     "rate": (["--far", 2], "--far must be in [0, 1], got 2.0"),
-    "both": (["--bin", "a.bin"], "give either --pairs with --images, or --bin; not both"),
+    "both": (["--bin", "a.bin"], "give either --pairs with --images, or --bin, not both"),
     "roc": (["--roc", "/none/roc.png"], "--roc /none/roc.png: there is no folder /none"),
     "device": (["--device", "tape"], "--device tape: "),
     "batch": (["--batch-size", 0], "--batch-size must be at least 1, got 0"),
@@ -222,9 +222,7 @@ def test_broken_files(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     missing = error("verify", *model, "--pairs", tmp_path / "pairs.txt", "--images", place / "images")
     assert f"pairs.txt, line 1: there is no {place / 'images' / 'a.jpg'}" in missing
     (tmp_path / "bad.bin").write_bytes(b"\x80\x02]")
-    assert "bad.bin is not a .bin file of insightface" in error(
-        "verify", *model, "--bin", tmp_path / "bad.bin"
-    )
+    assert "bad.bin is not insightface's .bin file" in error("verify", *model, "--bin", tmp_path / "bad.bin")
     content = (([encoded(face(0, 0))] * 4), [True, True])
     (tmp_path / "same.bin").write_bytes(pickle.dumps(content))
     assert "there are no pairs of two people" in error("verify", *model, "--bin", tmp_path / "same.bin")

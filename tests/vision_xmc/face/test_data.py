@@ -1,4 +1,4 @@
-"""Made-up people, folders of people, held-out pairs."""
+"""Made-up people, folders of people, people held out and their pairs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,14 +17,15 @@ from tests.vision_xmc.image.odd_images import picture
 from vision_xmc.common.errors import UsageError
 from vision_xmc.data.augment import ResizeTo
 from vision_xmc.data.pictures import ImageSet
+from vision_xmc.face.data.held_out import hold_out_people, make_pairs
 from vision_xmc.face.data.identities import IdentityImages
 from vision_xmc.face.data.kept_images import KeptImages
 from vision_xmc.face.data.people import People, PeopleFolder, readable, with_enough, without
-from vision_xmc.face.data.views import FaceAugment, hold_out_people, make_pairs
+from vision_xmc.face.data.views import FaceAugment
 
 
 class Labels(ImageSet):
-    """Black images of people with so many images each."""
+    """Black images; ``counts`` is the number of images per person."""
 
     def __init__(self, counts: list[int]) -> None:
         self.labels = np.repeat(np.arange(len(counts)), counts)
@@ -56,7 +58,7 @@ def test_made_up_people_depend_on_seed_person_and_picture_alone() -> None:
 
 
 def test_made_up_people_differ_more_than_their_pictures() -> None:
-    """The mean over many pictures is the person; it is nearer to his own pictures than to those of others."""
+    """A person's mean picture is nearer to the person's other pictures than to those of other people."""
     images = IdentityImages(6, 30, 16)
     pixels = np.stack([images.image(i) for i in range(len(images))]).reshape(6, 30, -1).astype(float)
     pixels -= pixels.mean((0, 1))
@@ -79,7 +81,7 @@ def test_a_folder_of_people(tmp_path: Path) -> None:
     assert said[0].startswith(f"left out: 'p1' in {folder} without an image (.jpg")
 
 
-def test_people_with_a_single_image_are_told_of_or_left_out() -> None:
+def test_people_with_a_single_image_are_reported_or_left_out() -> None:
     said: list[str] = []
     images = Labels([2, 1, 3, 1])
     assert with_enough(images, 1, said.append) is images
@@ -115,10 +117,9 @@ def test_people_to_leave_out() -> None:
 
 @given(st.lists(st.integers(1, 25), min_size=4, max_size=9), st.integers(2, 200), st.integers(0, 99))
 def test_held_out_people_and_their_pairs(counts: list[int], wanted: int, seed: int) -> None:
-    """No person in common with the training; balanced, distinct, right, and as many as there can be."""
+    """No person is in both parts. Pairs are balanced, distinct, correct, and as many as possible."""
     images = Labels(counts)
-    able = sum(count >= 2 for count in counts)
-    if able < 2:
+    if sum(count >= 2 for count in counts) < 2:
         with pytest.raises(UsageError, match="--validation-identities 2 must be at least 2"):
             hold_out_people(images, 2, seed)
         return
@@ -131,29 +132,29 @@ def test_held_out_people_and_their_pairs(counts: list[int], wanted: int, seed: i
     assert len(keys) == len(pairs.same)
     assert all(len(key) == 2 for key in keys)
     labels = held_out.labels
-    assert np.array_equal(labels[pairs.first] == labels[pairs.second], pairs.same)
+    assert np.array_equal(labels[pairs.first.numpy()] == labels[pairs.second.numpy()], pairs.same.numpy())
     sizes = [min(20, int(count)) for count in np.bincount(labels)]
     alike, unlike = sum(n * (n - 1) // 2 for n in sizes), sum(a * b for a, b in combinations(sizes, 2))
-    assert pairs.same.sum() == (~pairs.same).sum() == min(wanted // 2, alike, unlike)
+    assert int(pairs.same.sum()) == int((~pairs.same).sum()) == min(wanted // 2, alike, unlike)
     again = make_pairs(held_out, wanted, seed)
-    assert np.array_equal(pairs.first, again.first)
-    assert np.array_equal(pairs.second, again.second)
+    assert torch.equal(pairs.first, again.first)
+    assert torch.equal(pairs.second, again.second)
 
 
 def test_views_scale_and_mirror() -> None:
     image = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 3)
     augment = FaceAugment(2)
-    seen = [augment(image, np.random.default_rng(seed)) for seed in range(40)]
-    mirrored = sum(np.array_equal(view, image[:, ::-1]) for view in seen)
+    views = [augment(image, np.random.default_rng(seed)) for seed in range(40)]
+    mirrored = sum(np.array_equal(view, image[:, ::-1]) for view in views)
     assert 10 < mirrored < 30
-    assert sum(np.array_equal(view, image) for view in seen) == 40 - mirrored
+    assert sum(np.array_equal(view, image) for view in views) == 40 - mirrored
     assert all(
         np.array_equal(FaceAugment(2, flip=False)(image, np.random.default_rng(s)), image) for s in range(9)
     )
     assert augment(np.zeros((5, 9, 3), dtype=np.uint8), np.random.default_rng(0)).shape == (2, 2, 3)
 
 
-def test_labels_are_counted_anew() -> None:
+def test_labels_are_numbered_from_0() -> None:
     some = People(Labels([1, 2, 1, 2]), np.array([1, 5, 4]))
     assert some.class_names == ["p1", "p3"]
     assert some.labels.tolist() == [0, 1, 1]

@@ -1,4 +1,4 @@
-"""Exported backbones give the embeddings of their checkpoint, and take its place in the commands."""
+"""Exported backbones give the same embeddings as their checkpoint, and take its place in the commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vision_xmc.face.onnx import OnnxBackbone, export_backbone
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``best.pt``, ``model.onnx`` made from it by the command, and ``images/``."""
+    """A folder with ``best.pt``, ``images/`` and ``model.onnx``, which the command made from ``best.pt``."""
     folder = tmp_path_factory.mktemp("onnx")
     write_checkpoint(folder / "best.pt")
     write_people(folder / "images", people=2)
@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_equal_embeddings_of_any_number(place: Path) -> None:
+def test_equal_embeddings_for_any_batch_size(place: Path) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["best.pt", "images", "model.onnx"]
     backbone, _ = load_backbone(place / "best.pt")
     session = onnxruntime.InferenceSession(place / "model.onnx", providers=["CPUExecutionProvider"])
@@ -45,34 +45,35 @@ def test_equal_embeddings_of_any_number(place: Path) -> None:
     onnx.checker.check_model(onnx.load(place / "model.onnx"))
     for count in (1, 2, 7):
         images = torch.randn(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(count))
-        found = session.run(None, {"images": images.numpy()})[0]
+        exported = session.run(None, {"images": images.numpy()})[0]
         with torch.no_grad():
             expected = backbone(images).numpy()
-        assert found.shape == (count, EMBEDDING)
-        np.testing.assert_allclose(found, expected, atol=1e-4 * float(np.linalg.norm(expected, axis=1).max()))
-        # It depends on the image.
-        assert count == 1 or np.abs(found[0] - found[1]).max() > 0.1
+        assert exported.shape == (count, EMBEDDING)
+        longest = float(np.linalg.norm(expected, axis=1).max())
+        np.testing.assert_allclose(exported, expected, atol=1e-4 * longest)
+        # Different images have different embeddings.
+        assert count == 1 or np.abs(exported[0] - exported[1]).max() > 0.1
 
 
-def test_a_command_takes_it_for_a_checkpoint(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_takes_it_in_place_of_a_checkpoint(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = sorted((place / "images").glob("*/*.jpg"))[:2]
-    found = []
+    similarities = []
     for name in ("best.pt", "model.onnx"):
         assert run("compare", "--checkpoint", place / name, *pictures) == 0
-        found.append(json.loads(capsys.readouterr().out.splitlines()[0])["similarity"])
-    assert found[0] == pytest.approx(found[1], abs=1e-4)
+        similarities.append(json.loads(capsys.readouterr().out.splitlines()[0])["similarity"])
+    assert similarities[0] == pytest.approx(similarities[1], abs=1e-4)
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(face_onnx, "_difference", lambda *_: 2e-4)
     output = tmp_path / "model.onnx"
-    output.write_bytes(b"the one before")
+    output.write_bytes(b"an earlier export")
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)).eval()
     with pytest.raises(
         UsageError, match=r"was not written: embeddings of the exported graph differ by 2\.0e-04"
     ):
         export_backbone(network, 16, output)
-    assert output.read_bytes() == b"the one before"
+    assert output.read_bytes() == b"an earlier export"
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 

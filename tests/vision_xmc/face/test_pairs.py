@@ -1,4 +1,4 @@
-"""Files of pairs, as LFW, as plain lists and as insightface have them; and what is wrong with others."""
+"""Files of pairs: LFW's view 2, plain lists and insightface's ``.bin``; and the refusal of wrong ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from tests.vision_xmc.face.pictures_made import encoded, face, view_2, write_people
 from vision_xmc.common.errors import UsageError
-from vision_xmc.face.data.pairs import FacePairs, in_parts, read_bin, read_pairs
+from vision_xmc.face.data.pairs import FoldedPairs, in_parts, read_bin, read_pairs
 
 LFW = Path(__file__).parents[4] / "shared" / "data" / "lfw"
 
 
-def by_name(pairs: FacePairs) -> list[tuple[str, str, bool, int]]:
+def by_name(pairs: FoldedPairs) -> list[tuple[str, str, bool, int]]:
     paths = pairs.pictures.paths  # type: ignore[attr-defined]
     rows = zip(*(part.tolist() for part in (pairs.first, pairs.second, pairs.same, pairs.folds)), strict=True)
     return [(paths[one].name, paths[two].name, same, fold) for one, two, same, fold in rows]
@@ -35,7 +35,7 @@ def test_view_2(tmp_path: Path, extension: str) -> None:
         (f"Person_2_0001{extension}", f"Person_3_0001{extension}", False, 2),
         (f"Person_2_0002{extension}", f"Person_3_0003{extension}", False, 2),
     ]
-    # Each picture once, though it is in two pairs.
+    # Each picture is there once, although it is in two pairs.
     assert len(pairs.pictures) == 16
     assert pairs.pictures[0].shape == (32, 32, 3)
 
@@ -60,7 +60,7 @@ def made_bin(kind: str) -> Any:
         encoded(face(person, picture)) for person, picture in ((0, 0), (0, 1), (0, 0), (1, 0))
     ]
     if kind == "arrays":
-        # As OpenCV encodes.
+        # The shape of arrays from OpenCV's encoder.
         pictures = [np.frombuffer(picture, dtype=np.uint8).reshape(-1, 1) for picture in pictures]
         return pictures, np.array([True, False])
     return pictures, [True, np.bool_(False)]
@@ -80,7 +80,7 @@ def test_bin(tmp_path: Path, kind: str, protocol: int) -> None:
 
 
 def test_bin_of_python_2(tmp_path: Path) -> None:
-    """As Python 2 wrote it: protocol 2, in which its strings of bytes have an opcode of their own."""
+    """Python 2 wrote protocol 2, where byte strings have a special opcode."""
     pictures = [encoded(face(0, 0)), encoded(face(0, 1))]
     strings = b"".join(b"T" + len(picture).to_bytes(4, "little") + picture for picture in pictures)
     path = tmp_path / "old.bin"
@@ -101,12 +101,12 @@ class Hostile:
 BINS: dict[str, tuple[Any, str]] = {
     "hostile": (
         Hostile(),
-        "is not a .bin file of insightface, which holds encoded pictures and a list (it",
+        "is not insightface's .bin file, a pickle of encoded pictures and a list (it",
     ),
     "no pair": (([], []), "holds 0 pictures for 0 pairs"),
-    "odd": (([b"a", b"b", b"c"], [True]), "holds 3 pictures for 1 pairs; there must be two for each pair"),
-    "one part": ([[b"a"]], "must hold a list of pictures and a list of what is same"),
-    "text": ((["a", "b"], [True]), "picture 0: bytes or a uint8 array expected, not str"),
+    "odd": (([b"a", b"b", b"c"], [True]), "holds 3 pictures for 1 pairs, but must hold two per pair"),
+    "one part": ([[b"a"]], "must hold a list of pictures and a list of whether pairs are same"),
+    "text": ((["a", "b"], [True]), "picture 0: expected bytes or a uint8 array, got str"),
 }
 
 
@@ -123,10 +123,10 @@ def test_bad_bins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) ->
     assert not (tmp_path / "hostile").exists()
 
 
-def test_a_cut_bin_and_a_picture_that_is_none(tmp_path: Path) -> None:
+def test_a_cut_bin_and_a_broken_picture(tmp_path: Path) -> None:
     path = tmp_path / "cut.bin"
     path.write_bytes(pickle.dumps(made_bin("bytes"))[:-500])
-    with pytest.raises(UsageError, match=r"cut\.bin is not a \.bin file of insightface"):
+    with pytest.raises(UsageError, match=r"cut\.bin is not insightface's \.bin file"):
         read_bin(path)
     path.write_bytes(pickle.dumps(([encoded(face(0, 0)), b"no picture"], [True])))
     with pytest.raises(UsageError, match=r"cut\.bin, picture 1 is not an image"):
@@ -136,12 +136,12 @@ def test_a_cut_bin_and_a_picture_that_is_none(tmp_path: Path) -> None:
 FILES = {
     "": "holds no pairs",
     "2\t1\nPerson_0\t1\t2\n": "announces 2 folds with 2 × 1 pairs, 4 in all, but holds 1",
-    "300\n": "line 1: view 2 begins with two numbers",
-    "1\t1\nPerson_0\t1\t2\nPerson_0\t1\n": "line 3: NAME NUMBER NUMBER or NAME NUMBER NAME NUMBER expected",
+    "300\n": "line 1: expected two numbers, of folds and of pairs of each kind per fold",
+    "1\t1\nPerson_0\t1\t2\nPerson_0\t1\n": "line 3: expected NAME NUMBER NUMBER or NAME NUMBER NAME NUMBER",
     "1\t1\nPerson_0\t1\tx\nPerson_0\t1\tPerson_1\t1\n": "line 2: 'x' is not the number of a picture",
     "1\t1\nPerson_0\t1\t2\nPerson_0\t1\tPerson_1\t9\n": "line 3: there is no {images}/Person_1/Person_1_0009",
-    "a.jpg b.jpg\n": "line 1: two paths and 0 or 1 expected",
-    "a.jpg b.jpg 2\n": "line 1: two paths and 0 or 1 expected",
+    "a.jpg b.jpg\n": "line 1: expected two paths and 0 or 1",
+    "a.jpg b.jpg 2\n": "line 1: expected two paths and 0 or 1",
     "\nPerson_0/Person_0_0001.jpg none.jpg 1\n": "line 2: there is no {images}/none.jpg; check --images",
 }
 
@@ -164,11 +164,11 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
         read_bin(tmp_path / "none.bin")
     (tmp_path / "pairs.bin").write_bytes(b"\x80\x02\xff")
     with pytest.raises(
-        UsageError, match=r"is no text file of pairs; insightface's \.bin files go with --bin"
+        UsageError, match=r"is not a text file of pairs; name insightface's \.bin files with --bin"
     ):
         read_pairs(tmp_path / "pairs.bin", tmp_path)
     (tmp_path / "pairs.txt").write_text("1\t1\n")
-    with pytest.raises(UsageError, match="none: no such folder of pictures; name it by --images"):
+    with pytest.raises(UsageError, match="none: no such folder of pictures; name the folder with --images"):
         read_pairs(tmp_path / "pairs.txt", tmp_path / "none")
 
 
@@ -181,7 +181,7 @@ def test_the_view_2_file_of_lfw(tmp_path: Path) -> None:
             (fields[0], int(fields[1])),
             (fields[-2] if len(fields) == 4 else fields[0], int(fields[-1])),
         }
-    # Only names count here, so the pictures are empty.
+    # Only the names matter here, so the picture files are empty.
     for name, number in wanted:
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / f"{name}_{number:04d}.jpg").touch()

@@ -1,4 +1,4 @@
-"""The template protocol against plain loops over templates, media and pairs, and IJB's files."""
+"""The template protocol against plain loops over templates, media and pairs; and the files of IJB."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from vision_xmc.face.model import load_backbone
 
 
 def by_loops(embeddings: Any, templates: list[int], media: list[int], weights: Any) -> dict[int, np.ndarray]:
-    """Media means, their sum, length 1: picture by picture in float64."""
-    found = {}
+    """Features of length 1 by template: the sum of the media's means, in loops over pictures in float64."""
+    features = {}
     for template in set(templates):
         total = np.zeros(embeddings.shape[1])
         rows = [row for row in range(len(templates)) if templates[row] == template]
         for medium in {media[row] for row in rows}:
             inside = [embeddings[row] * weights[row] for row in rows if media[row] == medium]
             total += np.mean(inside, axis=0)
-        found[template] = total / np.linalg.norm(total)
-    return found
+        features[template] = total / np.linalg.norm(total)
+    return features
 
 
 @given(
@@ -82,7 +82,7 @@ POINTS = (ARCFACE_POINTS + 0.5) * SIZE / 112 - 0.5 + [3, 5]
 
 
 def write_ijb(folder: Path, aligned: bool = False) -> Path:
-    """Six people with two templates each; some templates have a video of three frames."""
+    """Writes six people with two templates each; some templates have a video of three frames."""
     (folder / "meta").mkdir(parents=True)
     (folder / "loose_crop").mkdir()
     members, faces, number = [], [], 0
@@ -125,8 +125,8 @@ def test_the_command_is_the_plain_protocol(
     arguments = ["eval-ijb", "--checkpoint", model, "--data-path", folder, "--far", *rates, "--roc", roc]
     assert run(*arguments, *options) == 0
     lines = capsys.readouterr().out.splitlines()
-    found = json.loads(lines[0])
-    assert (found["target"], found["templates"], found["pairs"]) == ("ijbc", 12, 66)
+    report = json.loads(lines[0])
+    assert (report["target"], report["templates"], report["pairs"]) == ("ijbc", 12, 66)
     assert "allow no false accept" in lines[1]
     with Image.open(roc) as picture:
         assert picture.format == "PNG"
@@ -142,8 +142,8 @@ def test_the_command_is_the_plain_protocol(
     for line in (folder / "meta" / "ijbc_template_pair_label.txt").read_text().splitlines():
         one, two, label = map(int, line.split())
         scores[label == 1].append(float(features[one] @ features[two]))
-    assert found["pictures"] == len(embeddings)
-    for rate, tar in found["tar_at_far"].items():
+    assert report["pictures"] == len(embeddings)
+    for rate, tar in report["tar_at_far"].items():
         best = 0.0
         for threshold in [*scores[True], *scores[False]]:
             if np.mean([score >= threshold for score in scores[False]]) <= float(rate):
@@ -151,10 +151,10 @@ def test_the_command_is_the_plain_protocol(
         assert tar == pytest.approx(best), rate
 
 
-def test_pictures_are_aligned_where_there_are_points(tmp_path: Path) -> None:
+def test_pictures_with_points_are_aligned(tmp_path: Path) -> None:
     members = read_templates(write_ijb(tmp_path / "a"), "ijbc")
     aligned = TemplatePictures(members, SIZE)[0].astype(int)
-    # JPEG and the scaling take some of the noise; another person's face is not near.
+    # JPEG and the alignment remove some of the noise; another person's face is far away.
     assert np.abs(aligned - face(0, 0)).mean() < 20
     assert np.abs(aligned - face(1, 0)).mean() > 40
     assert TemplatePictures(members, SIZE, aligned=True)[0].shape == (SIZE + 10, SIZE + 10, 3)
@@ -172,18 +172,18 @@ def broken(folder: Path, file: str, line: int, text: str) -> None:
 
 
 MISTAKES = {
-    ("face_tid_mid", 3, "3.jpg 10"): "line 3: a picture, its template and its medium expected",
-    ("face_tid_mid", 3, "3.jpg x 700"): "line 3: a picture, its template and its medium expected",
-    ("face_tid_mid", 2, "none.jpg 10 700"): "line 2: 2.jpg stands where",
-    ("name_5pts_score", 4, "4.jpg 1 2 0.5"): "line 4: a picture, 5 points (or none) and a score expected",
-    ("name_5pts_score", 4, "4.jpg 0.5"): "line 4: a picture, 5 points (or none) and a score expected",
+    ("face_tid_mid", 3, "3.jpg 10"): "line 3: expected a picture, its template and its medium",
+    ("face_tid_mid", 3, "3.jpg x 700"): "line 3: expected a picture, its template and its medium",
+    ("face_tid_mid", 2, "none.jpg 10 700"): "line 2: 2.jpg is where",
+    ("name_5pts_score", 4, "4.jpg 1 2 0.5"): "line 4: expected a picture, 5 points (or none) and a score",
+    ("name_5pts_score", 4, "4.jpg 0.5"): "line 4: expected a picture, 5 points (or none) and a score",
     (
         "name_5pts_score",
         1,
         "1.jpg" + " 7" * 10 + " 0.5",
-    ): "1.jpg cannot be aligned: the points are all at one",
-    ("template_pair_label", 30, "0 10"): "line 30: two templates and 0 or 1 expected",
-    ("template_pair_label", 2, "0 10 5"): "line 2: two templates and 0 or 1 expected",
+    ): "1.jpg cannot be aligned: all points are at one place",
+    ("template_pair_label", 30, "0 10"): "line 30: expected two templates and 0 or 1",
+    ("template_pair_label", 2, "0 10 5"): "line 2: expected two templates and 0 or 1",
     ("template_pair_label", 2, "0 77 1"): "template 77 has no picture in meta/",
 }
 
@@ -208,14 +208,15 @@ def test_missing_parts(tmp_path: Path, model: Path, capsys: pytest.CaptureFixtur
         return printed
 
     assert "--data-path is missing" in error()
-    assert "must hold one file such as ijbc_face_tid_mid.txt: it holds none" in error("--data-path", tmp_path)
+    none = "must hold one file such as ijbc_face_tid_mid.txt, but it holds none"
+    assert none in error("--data-path", tmp_path)
     folder = write_ijb(tmp_path / "ijbc")
     (folder / "loose_crop" / "5.jpg").unlink()
     assert f"line 5: there is no {folder / 'loose_crop' / '5.jpg'}" in error("--data-path", folder)
     (folder / "meta" / "ijbc_template_pair_label.txt").unlink()
     assert "ijbc_template_pair_label.txt: no such file" in error("--data-path", folder)
     (folder / "meta" / "ijbb_face_tid_mid.txt").touch()
-    assert "of ijbb, ijbc; say which by --target" in error("--data-path", folder)
+    assert "it holds those of ijbb, ijbc; choose one with --target" in error("--data-path", folder)
 
 
 def test_pairs_are_streamed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The training command: what it writes, its data sets, its configurations, mistakes."""
+"""The training command: its output files, data sets and configurations, and its refusal of mistakes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_its_records(trained: Path) -> None:
-    """Twice five updates over 100 images of 25 people, and an evaluation after each epoch."""
+    """There are two epochs of five updates over 100 images of 25 people, and an evaluation after each."""
     updates = records(trained, "train")
     assert [record["update"] for record in updates] == list(range(1, 11))
     for record in updates:
@@ -47,7 +47,7 @@ def test_a_run_leaves_its_records(trained: Path) -> None:
 
 
 def test_the_backbone_of_a_checkpoint(trained: Path) -> None:
-    """Averaged weights, as in the validation."""
+    """The backbone has the averaged weights, as in the validation."""
     backbone, options = load_backbone(trained / "last.pt")
     assert (options["arch"], options["embedding"], options["image_size"]) == ("tiny", 8, 16)
     content = torch.load(trained / "last.pt", weights_only=True)
@@ -65,15 +65,16 @@ def test_the_backbone_of_a_checkpoint(trained: Path) -> None:
     ]
 
 
-def test_other_files_are_no_face_models(tmp_path: Path) -> None:
+def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
     torch.save({"format": 1, "model": {}, "options": {"arch": "resnet8"}}, tmp_path / "image.pt")
     with pytest.raises(UsageError, match=r"image.pt is not a checkpoint of a face model"):
         load_backbone(tmp_path / "image.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [[], [*SAMPLING, "--no-log-q"]])
 def test_kill_and_resume(head: list[Any], tmp_path: Path) -> None:
-    """Broken off in the middle of an epoch; the log of the unbroken run, byte for byte."""
+    """A run that was killed in the middle of an epoch resumes exactly: even its log is the same."""
     arguments = [*TINY, *head, "--save-steps", 2]
     log = tmp_path / "broken" / "metrics.jsonl"
     kill_after(8, log, *arguments, "--epochs", 8, "--schedule", "constant", "--output", tmp_path / "broken")
@@ -85,8 +86,9 @@ def test_kill_and_resume(head: list[Any], tmp_path: Path) -> None:
         assert_same_weights(tmp_path / "broken" / name, tmp_path / "whole" / name)
 
 
+@pytest.mark.slow
 def test_the_command_in_two_processes(tmp_path: Path) -> None:
-    """Batch norm sees one piece at a time, in two processes as in two micro-batches of one."""
+    """Batch norm sees half a batch at a time, in two processes as in two micro-batches of one process."""
     arguments = [*TINY, "--drop-last", "--clip-norm", 5]
     done = command(*arguments, "--output", tmp_path / "two", processes=2)
     assert done.returncode == 0, done.stderr
@@ -99,8 +101,9 @@ def test_the_command_in_two_processes(tmp_path: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_half_precision_in_two_processes_is_refused(tmp_path: Path) -> None:
-    """By the first of them, before a GPU is looked for."""
+    """One process reports it, before anything looks for a GPU."""
     done = command(*TINY, "--precision", "fp16", "--output", tmp_path / "run", processes=2)
     assert done.returncode != 0
     ours = [line for line in done.stderr.splitlines() if line.startswith("python -m vision_xmc.face train")]
@@ -111,7 +114,7 @@ def test_half_precision_in_two_processes_is_refused(tmp_path: Path) -> None:
 
 
 def write_people(folder: Path) -> Path:
-    """Four people of four colour pictures, one of a grey one, one of none."""
+    """Writes four people with four colour pictures each, one with a grey picture, and one with none."""
     for person in range(4):
         (folder / f"p{person}").mkdir(parents=True)
         for number in range(4):
@@ -134,7 +137,7 @@ def test_a_folder_of_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert f"left out: 'nobody' in {folder} without an image" in printed
     assert "1 person has a single image; --min-images 2 leaves them out" in printed
     assert "folder: 4 people, 13 images; no pairs to validate on" in printed
-    # Kept images are the same images, in the memory of all workers.
+    # All workers share the images kept in memory, and these are the same images.
     assert run(*arguments, "--num-workers", 2, "--keep-images", "--output", tmp_path / "kept") == 0
     assert_same_weights(tmp_path / "run" / "last.pt", tmp_path / "kept" / "last.pt")
 
@@ -170,7 +173,7 @@ def test_recordio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_configurations(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Their radices cover the identities, and the only thing amiss is the data set."""
+    """The radices cover the identities, and nothing but the data set is missing."""
     text = (CONFIGS / f"{name}.txt").read_text()
     radices = [int(part) for part in text.split("--radices ")[1].split(" --")[0].split()]
     fraction = float(text.split("--sample-fraction ")[1].split()[0])
@@ -197,26 +200,26 @@ def test_a_file_of_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 MISTAKES: dict[str, tuple[list[Any], str]] = {
     "no data path": (["--dataset", "folder"], "--dataset folder needs --data-path"),
-    "path of made-up people": (["--data-path", "."], "with --data-path give --dataset folder or recordio"),
+    "path of made-up people": (["--data-path", "."], "to use --data-path, give --dataset folder or recordio"),
     "missing folder": (["--dataset", "folder", "--data", "/none"], "--data-path /none: no such folder"),
     "missing records": (["--dataset", "recordio", "--data", "."], "train.rec: no such file"),
     "blocks": (["--head", "sampling", "--radices", 26, 2], "26 blocks are more than the 25 classes"),
     "codes": (["--head", "sampling", "--radices", 4, 6], "give 24 codes, too few for 25 labels"),
     "budget": (
         ["--head", "sampling", "--radices", 5, 5, "--sample-fraction", 0.1],
-        "a share of 0.1 of 25 classes is 2, less than a block of 5; give a larger share, or a larger first",
+        "a share of 0.1 of 25 classes is 2, less than a block of 5; give a larger share, or smaller blocks",
     ),
     "fraction": (
         ["--head", "sampling", "--sample-fraction", 0],
         "sample fraction must be above 0 and at most 1",
     ),
     "full and blocks": (["--radices", 5, 5], "--radices belongs to --head sampling, not to --head full"),
-    "arch": (["--arch", "resnet50"], "--arch resnet50: there is no backbone 'resnet50'; there are "),
+    "arch": (["--arch", "resnet50"], "--arch resnet50: there is no backbone 'resnet50'; choose one of "),
     "margin": (["--margin-size", 1.5], "--margin arcface: margin must be at least 0 and below 1, got 1.5"),
     "scale": (["--scale", -1], "scale must be above 0, got -1"),
     "initial norm": (["--initial-norm", 0], "--initial-norm must be a number above 0, got 0"),
     "held out": (["--validation-identities", 29], "must be at least 2 and leave 2 of 30 people"),
-    "names": (["--leave-out", "/none"], "--leave-out /none: no such file; it must hold one name a line"),
+    "names": (["--leave-out", "/none"], "--leave-out /none: no such file; it must hold one name per line"),
     "sizes": (["--image-size", 8], "--image-size must be at least 16, got 8"),
     "precision": (["--precision", "fp16", "--device", "cpu"], "--precision fp16 needs a GPU"),
 }
@@ -225,8 +228,8 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistakes_are_one_sentence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options, sentence = MISTAKES[name]
-    own = TINY if "--dataset" not in options else ["--arch", "tiny"]
-    assert run(*own, *options, "--output", tmp_path / "run") == 1
+    others = TINY if "--dataset" not in options else ["--arch", "tiny"]
+    assert run(*others, *options, "--output", tmp_path / "run") == 1
     error = capsys.readouterr().err
     assert sentence in error
     assert error.startswith("python -m vision_xmc.face train: error: ")
@@ -247,10 +250,10 @@ def test_batches_of_one_and_other_options_are_refused(
     assert "holds a run with other options (then: margin cosface" in capsys.readouterr().err
 
 
-def test_large_batches_in_a_small_budget_are_warned_of(
+def test_a_warning_of_large_batches_in_a_small_budget(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Targets that by themselves are more than the budget are recorded."""
+    """The log records by how many classes the targets alone exceed the budget."""
     tight = ["--head", "sampling", "--radices", 13, 2, "--sample-fraction", 0.4]
     assert run(*TINY, *tight, "--epochs", 1, "--output", tmp_path) == 0
     assert "warning: the targets of a large batch may leave no room" in capsys.readouterr().out

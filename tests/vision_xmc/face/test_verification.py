@@ -1,4 +1,4 @@
-"""Verification metrics against brute force over all thresholds, and against scikit-learn."""
+"""Verification metrics against a search over all thresholds, and against scikit-learn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATES = [0.0, 1e-6, 1e-3, 0.01, 0.1, 0.29, 1 / 3, 0.5, 0.9, 1.0]
 
 @st.composite
 def pairs(draw: st.DrawFn, both: bool = True) -> tuple[Tensor, Tensor]:
-    """Few distinct scores, so that ties are common; in halves or in any float32."""
+    """Scores and kinds: either multiples of a half, so that ties are common, or any float32."""
     value = st.integers(-3, 3).map(lambda n: n / 2) if draw(st.booleans()) else st.floats(-1, 1, width=32)
     rows = draw(st.lists(st.tuples(value, st.booleans()), min_size=1, max_size=40))
     if both:
@@ -58,9 +58,9 @@ def test_tar_is_the_best_of_all_thresholds(data: tuple[Tensor, Tensor]) -> None:
 
 
 @given(st.integers(1, 300), st.integers(0, 300))
-def test_a_rate_that_is_a_share_allows_just_that_many(impostors: int, allowed: int) -> None:
+def test_a_rate_of_n_pairs_allows_exactly_n_false_accepts(impostors: int, allowed: int) -> None:
     allowed = min(allowed, impostors)
-    # One pair of one person below each number of pairs of two people.
+    # A pair of one person scores just below each pair of two people.
     scores = torch.cat([torch.arange(impostors), torch.arange(impostors) - 0.5])
     same = torch.arange(2 * impostors) >= impostors
     assert tar_at_far(scores, same, [allowed / impostors]) == [allowed / impostors]
@@ -68,16 +68,16 @@ def test_a_rate_that_is_a_share_allows_just_that_many(impostors: int, allowed: i
 
 def test_rates_too_small_for_the_pairs_allow_no_false_accept() -> None:
     scores, same = torch.tensor([0.9, 0.8, 0.8, 0.7, 0.1]), torch.tensor([True, True, False, True, False])
-    # The second pair ties with a false accept.
+    # The second pair has the score of a pair of two people.
     assert tar_at_far(scores, same, [1e-6, 0.0, 0.49]) == [1 / 3] * 3
     assert tar_at_far(scores, same, [0.5]) == [1.0]
 
 
 @given(pairs(both=False))
 def test_best_threshold(data: tuple[Tensor, Tensor]) -> None:
-    found, threshold = best_threshold_accuracy(*data)
-    assert found == max(accuracy(*data, each) for each in thresholds(data[0]))
-    assert accuracy(*data, threshold) == found
+    best, threshold = best_threshold_accuracy(*data)
+    assert best == max(accuracy(*data, each) for each in thresholds(data[0]))
+    assert accuracy(*data, threshold) == best
 
 
 def test_the_threshold_lies_between_two_scores() -> None:
@@ -90,10 +90,9 @@ def test_the_threshold_lies_between_two_scores() -> None:
 
 @given(pairs())
 def test_roc_is_that_of_scikit_learn(data: tuple[Tensor, Tensor]) -> None:
-    far, tar, thresholds_found = roc_curve(*data)
     expected = sklearn_roc_curve(data[1].numpy(), data[0].numpy(), drop_intermediate=False)
-    for mine, other in zip((far, tar, thresholds_found), expected, strict=True):
-        np.testing.assert_allclose(mine.numpy(), other, rtol=1e-12)
+    for curve, other in zip(roc_curve(*data), expected, strict=True):
+        np.testing.assert_allclose(curve.numpy(), other, rtol=1e-12)
 
 
 def test_folds() -> None:
@@ -108,19 +107,19 @@ def test_folds() -> None:
         best = max(
             thresholds(scores[outside]), key=lambda each: accuracy(scores[outside], same[outside], each)
         )
-        # Scores are multiples of a quarter, so that any threshold in the gap below ``best`` does the same.
+        # Scores are multiples of a quarter, so any threshold in the gap below ``best`` gives the same.
         return accuracy(scores[inside], same[inside], best - 0.125)
 
-    found = fold_accuracy(scores, same, folds)
+    by_fold = fold_accuracy(scores, same, folds)
     expected = [by_hand(fold, list(range(10))) for fold in range(10)]
-    assert found.accuracies == pytest.approx(expected, rel=1e-12)
-    assert 0.6 < found.mean < 1
-    assert found.mean == pytest.approx(np.mean(expected))
-    assert found.standard_error == pytest.approx(np.std(expected, ddof=1) / 10**0.5)
+    assert by_fold.accuracies == pytest.approx(expected, rel=1e-12)
+    assert 0.6 < by_fold.mean < 1
+    assert by_fold.mean == pytest.approx(np.mean(expected))
+    assert by_fold.standard_error == pytest.approx(np.std(expected, ddof=1) / 10**0.5)
     two = fold_accuracy(scores, same, folds, tested=[8, 9])
     assert two.accuracies == pytest.approx([by_hand(8, [9]), by_hand(9, [8])])
     all_others = fold_accuracy(scores, same, folds, tested=[8, 9], chosen_on=range(10))
-    assert all_others.accuracies == found.accuracies[8:]
+    assert all_others.accuracies == by_fold.accuracies[8:]
 
 
 def test_one_fold_has_no_standard_error() -> None:
@@ -129,7 +128,7 @@ def test_one_fold_has_no_standard_error() -> None:
 
 def test_refusals() -> None:
     scores, same = torch.tensor([0.0, 1.0]), torch.tensor([False, True])
-    with pytest.raises(ValueError, match="must be of one length"):
+    with pytest.raises(ValueError, match="must be vectors of one length"):
         tar_at_far(scores, same[:1], [0.1])
     with pytest.raises(ValueError, match="1 of the scores are not numbers"):
         roc_curve(torch.tensor([0.0, math.nan]), same)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from mhe_nmt import HeadConfig
 from tests.vision_xmc.commands import REPOSITORY
 from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.__main__ import _parser
-from vision_xmc.image.head import HeadOptions, head_from_options
+from vision_xmc.image.head import build_head
 from vision_xmc.image.options import ImageOptions
 
-PAGES = ("README.md", "docs/vision.md")
+PAGES = ("README.md", "docs/guides/images.md", "docs/guides/many-gpus.md", "docs/guides/coming-from.md")
 CLASSES = {"cifar100": 100, "digits": 100, "folder": 1000}
 
 
@@ -47,14 +48,14 @@ def test_commands() -> None:
             continue
         build(LoopOptions, given)
         classes = CLASSES[build(ImageOptions, given).dataset]
-        head_from_options(build(HeadOptions, given), 8, classes)
+        build_head(build(HeadConfig, given), 8, classes)
 
 
 def test_the_example_of_a_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("docs/vision.md", "python")
-    exec(compile(example, "docs/vision.md", "exec"), {"__name__": "example"})
+    (example,) = blocks("docs/guides/images.md", "python")
+    exec(compile(example, "docs/guides/images.md", "exec"), {"__name__": "example"})
     assert "'updates': 60" in capsys.readouterr().out
     assert (tmp_path / "runs" / "points" / "best.pt").exists()

@@ -37,7 +37,13 @@ HEADS: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", HEADS)
+#: A head of each class; the others are slow.
+FAST = ("onehot", "product-three", "cascade", "sampling")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in HEADS]
+)
 def test_trains_evaluates_and_predicts(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*DIGITS, *HEADS[name], "--output", tmp_path, "--log-steps", 1) == 0
     losses = [record["loss"] for record in records(tmp_path, "train")]

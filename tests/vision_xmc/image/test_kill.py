@@ -10,6 +10,7 @@ from tests.vision_xmc.commands import DIGITS, kill_after, run
 from tests.vision_xmc.engine.toy_task import assert_same_weights, records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     [

@@ -26,7 +26,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "radix one": (["--head", "cascade", "--radices", 1, 100], "every radix must be at least 2"),
     "onehot radices": (
         ["--head", "onehot", "--radices", 10, 10],
-        "--head onehot is one softmax over all classes",
+        "--radices belongs to --head product or cascade or sampling, not to --head onehot; leave it out",
     ),
     "foreign option": (
         ["--head", "product", "--conditioning", "table"],
@@ -71,9 +71,9 @@ def test_label_order_files(lines: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert run(*DIGITS, "--head", "product", "--label-order", path, "--output", tmp_path / "run") == 1
     error = capsys.readouterr().err
     expected = {
-        "0\n1\n1\n": "line 3: rank 1 stands on line 2 already",
+        "0\n1\n1\n": "line 3: rank 1 already stands on line 2",
         "0\nx\n": "line 2: 'x' is not an integer rank",
-        "0\n100\n": "line 2: rank 100 is outside [0, 100), the classes",
+        "0\n100\n": "line 2: rank 100 is outside [0, 100); there are 100 classes",
         "0\n1\n": "holds 2 ranks but there are 100 classes",
     }
     assert f"{path}" in error

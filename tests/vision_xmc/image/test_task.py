@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from mhe_nmt import HeadConfig
 from tests.vision_xmc.commands import run
 from vision_xmc.image.data.digits import DigitImages
 from vision_xmc.image.data.splits import ImageSplits
-from vision_xmc.image.head import HeadOptions
 from vision_xmc.image.options import ImageOptions
 from vision_xmc.image.task import ImageTask, build_classifier
 
@@ -21,7 +21,7 @@ from vision_xmc.image.task import ImageTask, build_classifier
 def task(**options: float) -> ImageTask:
     chosen = ImageOptions(dataset="digits", arch="resnet8", digits=1, **options)
     splits = ImageSplits(*(DigitImages(split, 1, 30) for split in ("train", "valid", "test")))
-    model = build_classifier(chosen, HeadOptions(head="onehot", label_smoothing=0.1), 10)
+    model = build_classifier(chosen, HeadConfig(head="onehot", label_smoothing=0.1), 10)
     # Batch statistics would make the images of a batch depend on each other.
     return ImageTask(model.eval(), splits, chosen, seed=1)
 

@@ -14,22 +14,25 @@ from tests.vision_xmc.commands import strings
 from vision_xmc.xmc.__main__ import main
 
 LABELS = 40
-#: Seconds of training: a projection of 32, ten epochs of a few updates.
+#: A training of seconds: a projection of size 32, ten epochs of a few updates.
 QUICK = ["--epochs", 10, "--batch-size", 32, "--lr", 0.02, "--bow-features", 32, "--dropout", 0.1,
          "--num-groups", 6, "--candidates-topk", 2, "--valid-size", 0.1]  # fmt: skip
 
 
 def documents(count: int, seed: int) -> tuple[list[str], list[list[str]]]:
-    """Texts of one to three labels; a label shows by one of its two words, among words that mean nothing."""
+    """Texts with one to three labels each.
+
+    A text holds one of the two words of each of its labels, among words that mean nothing.
+    """
     random = np.random.default_rng(seed)
     texts, sets = [], []
     for _ in range(count):
-        own = sorted(random.choice(LABELS, size=random.integers(1, 4), replace=False).tolist())
-        words = [f"{'alpha' if random.random() < 0.5 else 'beta'}{label}" for label in own]
+        labels = sorted(random.choice(LABELS, size=random.integers(1, 4), replace=False).tolist())
+        words = [f"{'alpha' if random.random() < 0.5 else 'beta'}{label}" for label in labels]
         words += [f"noise{number}" for number in random.integers(0, 30, size=random.integers(2, 12))]
         random.shuffle(words)
         texts.append(" ".join(words))
-        sets.append([f"L{label}" for label in own])
+        sets.append([f"L{label}" for label in labels])
     return texts, sets
 
 
@@ -43,17 +46,17 @@ def write_corpus(folder: Path, train: int = 400, test: int = 60, prefix: str = "
     for role, count, seed in (("train", train, 1), ("test", test, 2)):
         texts, sets = documents(count, seed)
         write_lines(folder / f"{role}_{prefix}.txt", texts)
-        write_lines(folder / f"{role}_labels.txt", [" ".join(own) for own in sets])
+        write_lines(folder / f"{role}_labels.txt", [" ".join(labels) for labels in sets])
     return folder
 
 
 def run(*arguments: Any) -> int:
-    """The command's exit status, run in this process."""
+    """Runs the command in this process; returns its exit status."""
     return main(strings(arguments))
 
 
 def command(
     *arguments: Any, launcher: tuple[Any, ...] = (sys.executable,)
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, or in those that ``launcher`` starts."""
+    """Runs the command in a separate process, or in the processes that ``launcher`` starts."""
     return image_commands.command(*arguments, launcher=launcher, module="vision_xmc.xmc")

@@ -1,4 +1,4 @@
-"""What the documentation of the text trainer says works: its commands are commands that the trainer takes."""
+"""The documentation of the text trainer is true: the trainer accepts its commands, and its table is right."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from vision_xmc.xmc.__main__ import _parser
 from vision_xmc.xmc.options import RECIPES, EncoderOptions, LabelHeadOptions, XmcOptions, defaults
 from vision_xmc.xmc.predict import COMMANDS
 
-PAGES = ("README.md", "docs/xmc.md")
+PAGES = ("README.md", "docs/guides/text.md", "docs/guides/many-gpus.md", "docs/guides/coming-from.md")
 
 
 def commands() -> list[list[str]]:
-    """The arguments of every command of the text trainer."""
+    """The arguments of every command of the text trainer on the pages."""
     lines = [
         line
         for page in PAGES
         for block in blocks(page, "bash")
         for line in block.replace("\\\n", " ").split("\n")
     ]
-    found = [re.sub(r"\s+#.*", "", line).split() for line in lines if "-m vision_xmc.xmc" in line]
-    return [words[words.index("vision_xmc.xmc") + 1 :] for words in found]
+    on_pages = [re.sub(r"\s+#.*", "", line).split() for line in lines if "-m vision_xmc.xmc" in line]
+    return [words[words.index("vision_xmc.xmc") + 1 :] for words in on_pages]
 
 
 def test_commands() -> None:
@@ -42,8 +42,8 @@ def test_commands() -> None:
             build(group, given)
 
 
-def test_every_option_of_the_page_is_there() -> None:
-    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+def test_every_option_of_the_page_exists() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "guides", "text.md").read_text(encoding="utf-8")
     page = {
         name
         for name in re.findall(r"--[a-z][a-z-]+", text)
@@ -56,7 +56,7 @@ def test_every_option_of_the_page_is_there() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_table_of_recipes(name: str) -> None:
-    text = Path(__file__).parents[3].joinpath("docs", "xmc.md").read_text(encoding="utf-8")
+    text = Path(__file__).parents[3].joinpath("docs", "guides", "text.md").read_text(encoding="utf-8")
     given = defaults(name, "models/bert")
     loop, head = build(LoopOptions, given), build(LabelHeadOptions, given)
     longest = build(EncoderOptions, given).max_len or 512
@@ -73,7 +73,7 @@ def test_the_table_of_recipes(name: str) -> None:
 def test_a_newcomer_s_own_two_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The README's commands and the page's Python, on two files of one's own."""
+    """The README's commands and the page's Python, on a user's two files."""
     monkeypatch.chdir(tmp_path)
     write_corpus(tmp_path / "data" / "mine")
     for name in ("test_texts.txt", "test_labels.txt"):
@@ -85,6 +85,6 @@ def test_a_newcomer_s_own_two_files(
     (line,) = predicted(capsys.readouterr().out)
     assert len(line["labels"]) == 5
     assert run("export", "runs/mine", "--output", "model") == 0
-    (example,) = blocks("docs/xmc.md", "python")
-    exec(compile(example, "docs/xmc.md", "exec"), {"__name__": "example"})
+    (example,) = blocks("docs/guides/text.md", "python")
+    exec(compile(example, "docs/guides/text.md", "exec"), {"__name__": "example"})
     assert "'L" in capsys.readouterr().out

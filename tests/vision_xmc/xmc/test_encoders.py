@@ -1,4 +1,4 @@
-"""Encoders: what stands for a text in each family, whatever its batch; and inputs from texts."""
+"""Encoders: which token stands for a text in each family, also in a padded batch; and inputs from texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_class_token(family: str, encoders: dict[str, Path]) -> None:
-    """The features are the states of [CLS], wherever the family puts it, also in a padded batch."""
+    """The features are the states of [CLS], wherever the family puts it."""
     path = encoders[family]
     model, tokeniser = load_transformer(path).eval(), load_tokeniser(path)
     pooling = pooling_of(path, model.config)
@@ -93,7 +93,7 @@ def test_tokens_are_made_once(tmp_path: Path, encoders: dict[str, Path]) -> None
     made = tokenise(tokeniser, texts, 10, tmp_path)
     expected = tokeniser(texts, truncation=True, max_length=10)["input_ids"]
     assert [made[number].tolist() for number in range(len(texts))] == expected
-    assert made.lengths.tolist() == [len(own) for own in expected]
+    assert made.lengths.tolist() == [len(tokens) for tokens in expected]
     cls, unknown, sep, alpha = (vocabulary()[word] for word in ("[CLS]", "[UNK]", "[SEP]", "alpha1"))
     assert made[21].tolist() == [cls, alpha, unknown, sep]
     folders = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
@@ -111,17 +111,17 @@ def test_no_text_at_all(tmp_path: Path, encoders: dict[str, Path]) -> None:
 
 
 def test_a_bag_of_words() -> None:
-    """Sums over terms, one document at a time."""
+    """The sparse encoder equals a dense product with the terms' weights."""
     torch.manual_seed(1)
     rows = sparse.random_array((7, 11), density=0.3, rng=np.random.default_rng(1)).tocsr()
     rows = sparse.csr_array(rows.astype(np.float32))
     inputs = RowInputs(rows)
     encoder = BagOfWordsEncoder(11, 4, 0.0)
-    found = encoder(*inputs.collate([inputs[number] for number in range(7)]))
+    features = encoder(*inputs.collate([inputs[number] for number in range(7)]))
     dense = torch.from_numpy(rows.toarray()) @ encoder.terms.weight + encoder.bias
     expected = torch.nn.functional.layer_norm(dense, (4,)).relu()
-    torch.testing.assert_close(found, expected)
-    found.sum().backward()
+    torch.testing.assert_close(features, expected)
+    features.sum().backward()
     assert encoder.terms.weight.grad is not None
     assert encoder.terms.weight.grad.is_sparse
 
@@ -134,15 +134,15 @@ def test_term_weights_are_scikit_learn_s(tmp_path: Path, characters: int) -> Non
     expected = peer.fit(train).transform(test)
     weights = TermWeights.fitted(train, 2, tmp_path, characters)
     weights.save(tmp_path / "saved")
-    for found in (
+    for rows in (
         weights.rows(test),
         weights.rows(test, tmp_path),
         weights.rows(test, tmp_path),
         TermWeights.fitted(train, 2, tmp_path, characters).rows(test),
         TermWeights.load(tmp_path / "saved").rows(test),
     ):
-        np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-6)
-    with pytest.raises(UsageError, match="no term stands in 61 training texts"):
+        np.testing.assert_allclose(rows.toarray(), expected.toarray(), rtol=1e-6)
+    with pytest.raises(UsageError, match="no term occurs in 61 training texts"):
         TermWeights.fitted(train, 61)
 
 
@@ -169,5 +169,5 @@ def test_documents_of_the_wrong_sort(encoders: dict[str, Path]) -> None:
         TermPreparation(TermWeights.fitted(TEXTS, 1)).inputs(matrix)
     with pytest.raises(UsageError, match=r"give it an \.npz matrix, not texts"):
         RowPreparation(3).inputs(TEXTS)
-    with pytest.raises(UsageError, match="trained with 4 terms, the matrix has 3 columns"):
+    with pytest.raises(UsageError, match="trained with 4 terms, but the matrix has 3 columns"):
         RowPreparation(4).inputs(matrix)

@@ -1,4 +1,4 @@
-"""Every layout gives the same data set, and what is wrong or odd in it is said."""
+"""Every layout gives the same data set; mistakes in it are refused and oddities are reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_texts(data: XmcData) -> None:
         texts, sets = documents(count, seed)
         assert split is not None
         assert split.documents == texts
-        assert [sorted(own) for own in named(data, split)] == [sorted(own) for own in sets]
+        assert [sorted(names) for names in named(data, split)] == [sorted(labels) for labels in sets]
     assert data.unseen == []
     assert len(data.label_names) == 40
 
@@ -52,11 +52,11 @@ def test_json_lines(name: str, tmp_path: Path) -> None:
     roles = (("train", "trn", 400, 1), ("test", "tst", 60, 2))
     for role, short, count, seed in roles:
         lines = []
-        for number, (text, own) in enumerate(zip(*documents(count, seed), strict=True)):
+        for number, (text, labels) in enumerate(zip(*documents(count, seed), strict=True)):
             first, _, rest = text.partition(" ")
-            # Both the plain names and those of the repository's raw text.
-            plain = {"text": text.replace(" ", "\n", 1), "labels": own}
-            lines.append(plain if number % 2 else {"title": first, "content": rest, "target_ind": own})
+            # Lines alternate between the plain names and those of the repository's raw text.
+            plain = {"text": text.replace(" ", "\n", 1), "labels": labels}
+            lines.append(plain if number % 2 else {"title": first, "content": rest, "target_ind": labels})
         content = "".join(json.dumps(line) + "\n" for line in lines)
         path = tmp_path / name.format(role if name.endswith("l") else short)
         path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
@@ -65,16 +65,16 @@ def test_json_lines(name: str, tmp_path: Path) -> None:
 
 def write_repository(path: Path) -> None:
     rows = [
-        f"{','.join(own)} " + " ".join(f"{t}:{w:g}" for t, w in enumerate(row) if w)
-        for own, row in zip(SETS, WEIGHTS, strict=True)
+        f"{','.join(labels)} " + " ".join(f"{t}:{w:g}" for t, w in enumerate(row) if w)
+        for labels, row in zip(SETS, WEIGHTS, strict=True)
     ]
     write_lines(path, ["4 4 21", *rows])
 
 
 def write_matrices(folder: Path, names: tuple[str, str]) -> None:
     labels = np.zeros((4, 21), dtype=np.float32)
-    for row, own in enumerate(SETS):
-        labels[row, [int(label) for label in own]] = 1
+    for row, names_of_row in enumerate(SETS):
+        labels[row, [int(label) for label in names_of_row]] = 1
     for name, matrix in zip(names, (WEIGHTS, labels), strict=True):
         sparse.save_npz(folder / name, sparse.csr_array(matrix))
 
@@ -97,7 +97,7 @@ def test_bags_of_words(layout: str, tmp_path: Path) -> None:
     data = load(path, said=said)
     assert_rows(data.train.documents)
     assert named(data, data.train) == SETS
-    # Numbers are ordered as numbers, and columns without a document are no labels.
+    # Labels are sorted as numbers, and a column without a document is not a label.
     assert data.label_names == ["7", "9", "20"]
     assert any("1 documents are empty, the first on line 2" in sentence for sentence in said)
 
@@ -108,7 +108,7 @@ def test_names_of_columns(tmp_path: Path) -> None:
     assert load(tmp_path / "small").label_names == ["tag20", "tag7", "tag9"]
 
 
-def test_what_is_odd_is_said(tmp_path: Path) -> None:
+def test_oddities_are_reported(tmp_path: Path) -> None:
     folder, said = write_corpus(tmp_path), []
     for role in ("train", "test"):
         labels = (folder / f"{role}_labels.txt").read_text().splitlines()
@@ -122,7 +122,7 @@ def test_what_is_odd_is_said(tmp_path: Path) -> None:
     assert data.test.sets[3].tolist() == [data.label_names.index("L1"), 40]
     assert "1 of 400 documents have no label" in said[0]
     assert "1 documents are empty, the first on line 6" in said[1]
-    assert "1 labels are in no training document, such as Lnew" in said[2]
+    assert "1 labels are on no training document, such as Lnew" in said[2]
 
 
 def test_held_out_parts(tmp_path: Path) -> None:
@@ -163,13 +163,13 @@ def test_texts_that_do_not_fit(tmp_path: Path) -> None:
     assert "train_texts.txt, line 2, is not UTF-8" in _broken(tmp_path / "b", "train_texts.txt", b"a\n\xff\n")
     folder = write_corpus(tmp_path / "c")
     (folder / "train_labels.txt").unlink()
-    with pytest.raises(UsageError, match=r"train_texts\.txt needs train_labels\.txt beside it"):
+    with pytest.raises(UsageError, match=r"train_texts\.txt needs train_labels\.txt next to it"):
         load(folder)
     with pytest.raises(UsageError, match="holds no training part"):
         load(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
         load(tmp_path / "none")
-    assert "has 1 different labels; there must be at least 3" in _broken(
+    assert "has 1 different labels; a training needs at least 3" in _broken(
         tmp_path / "d", "train_labels.txt", b"L1\n" * 400
     )
 
@@ -187,8 +187,8 @@ def test_repository_files_that_are_wrong(tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     for lines, sentence in (
         (["1,2 0:1"], "line 1: expected the numbers of documents, terms and labels"),
-        (["2 4 3", "1 0:1", "2 0:x"], "line 3: not 'l1,l2 t1:w1 …'"),
-        (["2 4 3", "1 0:1"], "announces 2 documents but has 1 lines"),
+        (["2 4 3", "1 0:1", "2 0:x"], "line 3: expected 'l1,l2 t1:w1 …'"),
+        (["2 4 3", "1 0:1"], "line 1, announces 2 documents but 1 lines follow"),
     ):
         write_lines(path, lines)
         with pytest.raises(UsageError, match=sentence):

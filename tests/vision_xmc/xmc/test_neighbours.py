@@ -1,4 +1,4 @@
-"""Neighbours that vote along, against dense calculations."""
+"""Neighbours that vote together with the network, against dense calculations."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from scipy import sparse
 from tests.vision_xmc.xmc.corpus import QUICK, documents, run, write_corpus, write_lines
 from tests.vision_xmc.xmc.test_training import predicted
 from tests.vision_xmc.xmc.tiny_encoders import save_encoder
+from vision_xmc.xmc import load_model
 from vision_xmc.xmc.data.files import read_lines
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
 from vision_xmc.xmc.data.label_sets import LabelSets
-from vision_xmc.xmc.model import load_model
 from vision_xmc.xmc.neighbours import Neighbours, Voting, best_distinct, voted_labels, votes_of
 
 TERMS, LABELS = 12, 9
 
 
 def random_rows(random: np.random.Generator, count: int) -> sparse.csr_array:
-    """Rows of which some are empty; no two cosines are alike."""
+    """Rows, some of them empty, without two equal cosines."""
     dense = random.random((count, TERMS), dtype=np.float32) * (random.random((count, TERMS)) < 0.4)
     return sparse.csr_array(dense / np.maximum(np.linalg.norm(dense, axis=-1, keepdims=True), 1e-9))
 
@@ -36,18 +36,18 @@ def random_rows(random: np.random.Generator, count: int) -> sparse.csr_array:
 def test_votes(documents: int, count: int, power: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     train, new = random_rows(random, documents), random_rows(random, 4)
-    own = [random.choice(LABELS, size=random.integers(0, 4), replace=False) for _ in range(documents)]
-    memory = Neighbours(RowPreparation(TERMS), train, LabelSets.of(own), LABELS, Voting(count, power))
+    sets = [random.choice(LABELS, size=random.integers(0, 4), replace=False) for _ in range(documents)]
+    memory = Neighbours(RowPreparation(TERMS), train, LabelSets.of(sets), LABELS, Voting(count, power))
     votes = memory.votes(new)
-    for row, found in zip(new.toarray(), votes.toarray(), strict=True):
+    for row, voted in zip(new.toarray(), votes.toarray(), strict=True):
         cosines = train.toarray() @ row
         nearest = [n for n in np.argsort(-cosines)[:count] if cosines[n] > 0]
         total = sum(cosines[n] ** power for n in nearest)
         expected = np.zeros(LABELS)
         for n in nearest:
-            expected[own[n]] += cosines[n] ** power / total
-        np.testing.assert_allclose(found, expected, atol=2e-5)
-    # The labels that have votes, and what they have, can be told without a dense row.
+            expected[sets[n]] += cosines[n] ** power / total
+        np.testing.assert_allclose(voted, expected, atol=2e-5)
+    # The labels with votes, and their votes, are known without a dense row.
     labels = voted_labels(votes)
     for row, named in zip(votes.toarray(), labels.tolist(), strict=True):
         assert set(np.flatnonzero(row)) <= set(named)
@@ -63,10 +63,10 @@ def test_best_distinct(k: int, seed: int) -> None:
         2, -1
     )
     values = torch.rand(2, LABELS, generator=generator)
-    found, best = best_distinct(values.gather(-1, labels), labels, k)
+    best_values, best_labels = best_distinct(values.gather(-1, labels), labels, k)
     expected = values.topk(k)
-    torch.testing.assert_close(found, expected.values)
-    assert best.tolist() == expected.indices.tolist()
+    torch.testing.assert_close(best_values, expected.values)
+    assert best_labels.tolist() == expected.indices.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +85,10 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_predictions_are_those_of_the_dense_mixture(trained: Path) -> None:
     model, (texts, _) = load_model(trained), documents(30, seed=5)
-    # One document shares no term with any other, so nobody votes.
+    # The last document shares no term with any other, so nobody votes.
     texts.append("日本語")
     assert model.neighbours is not None
-    # Words, and runs of five letters in them, which are more.
+    # The terms are words, and runs of five characters.
     assert isinstance(model.neighbours.preparation, TermPreparation)
     assert [kind.characters for kind in model.neighbours.preparation.kinds] == [0, 5]
     network = torch.zeros(len(texts), len(model.labels))
@@ -114,11 +114,11 @@ def test_the_weight_is_the_best_on_the_validation_part(
 ) -> None:
     assert run("neighbours", trained, "--count", 20) == 0
     lines = capsys.readouterr().out.splitlines()
-    found = {
+    by_weight = {
         line.split(",")[1].split()[1].rstrip(":"): line for line in lines if line.startswith("validation")
     }
     weight = json.loads((trained / "neighbours" / "neighbours.json").read_text())["weight"]
-    precision = {name: float(line.split("P@1 ")[1].split(",")[0]) for name, line in found.items()}
+    precision = {name: float(line.split("P@1 ")[1].split(",")[0]) for name, line in by_weight.items()}
     assert precision[f"{weight:g}"] >= max(precision["0"], precision["1"]) - 5
     assert lines[-1].endswith(f"weight of the neighbours: {weight:g}")
 
@@ -153,7 +153,7 @@ def test_predict_ensemble_and_export(
     ]
 
 
-def test_beside_a_transformer_and_on_given_rows(
+def test_next_to_a_transformer_and_on_given_rows(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, sets = documents(200, seed=1)
@@ -166,9 +166,9 @@ def test_beside_a_transformer_and_on_given_rows(
     assert run("neighbours", tmp_path / "a") == 0
     model = load_model(tmp_path / "a")
     test, labels = read_lines(corpus / "test_texts.txt"), read_lines(corpus / "test_labels.txt")
-    _, found = model.predict(test, 1)
-    hits = [model.labels[n] in own.split() for n, own in zip(found[:, 0].tolist(), labels, strict=True)]
-    # One epoch teaches the encoder nothing; words do.
+    _, best = model.predict(test, 1)
+    hits = [model.labels[n] in line.split() for n, line in zip(best[:, 0].tolist(), labels, strict=True)]
+    # The encoder learns nothing in one epoch, so the hits come from the neighbours' words.
     assert np.mean(hits) > 0.5
 
     rows = sparse.random_array((200, 30), density=0.6, rng=np.random.default_rng(1), dtype=np.float32)
@@ -182,9 +182,8 @@ def test_beside_a_transformer_and_on_given_rows(
     assert run("neighbours", tmp_path / "b", "--count", 1, "--weight", 1) == 0
     model = load_model(tmp_path / "b")
     assert model.neighbours is not None
-    _, found = model.predict(model.neighbours.rows, 1)
-    firsts = zip(found[:, 0].tolist(), range(len(found)), strict=True)
-    assert all(label in model.neighbours.sets[number] for label, number in firsts)
+    _, best = model.predict(model.neighbours.rows, 1)
+    assert all(label in model.neighbours.sets[number] for number, label in enumerate(best[:, 0].tolist()))
 
 
 def test_refusals(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,8 +200,8 @@ def test_refusals(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.Ca
         ([trained, "--characters", -1], "--characters must be at least 0, got -1"),
         ([trained, "--weight", 1.5], "--weight must be from 0 to 1, got 1.5"),
         ([tmp_path], "holds no trained model (model.json is missing)"),
-        ([tmp_path / "model"], "is no output of a training: options.json is missing"),
-        ([no_valid], "was trained without a validation part, so there is nothing to choose"),
+        ([tmp_path / "model"], "is not the output folder of a training: options.json is missing"),
+        ([no_valid], "was trained without a validation part, so the neighbours' weight cannot be chosen"),
         ([trained, "--data-path", other], "has other labels than"),
     ):
         assert run("neighbours", *words) == 1

@@ -1,4 +1,4 @@
-"""Mistakes with the text trainer end in one sentence on standard error and a status that is not 0."""
+"""Mistakes with the text trainer end in one sentence on standard error and a non-zero exit status."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from tests.vision_xmc.xmc.corpus import QUICK, run, write_corpus, write_lines
 from tests.vision_xmc.xmc.tiny_encoders import save_encoder
 
 MISTAKES: dict[str, tuple[list[Any], str]] = {
-    "groups": (["--num-groups", 40], "--num-groups: num_groups must be at least 2 and below the number of"),
-    "negative groups": (["--num-groups", -1], "--num-groups: num_groups must be at least 2"),
+    "groups": (["--num-groups", 40],
+        "--num-groups must be at least 2 and below the number of labels, 40, got 40"),
+    "negative groups": (["--num-groups", -1], "--num-groups must be at least 2"),
     "radices": (["--radices", 5, 7], "--radices: radices [5, 7] give 35 codes, too few for 40 labels"),
-    "three radices": (["--radices", 5, 7, 2], "two radices, got [5, 7, 2]"),
-    "groups twice": (["--radices", 5, 8, "--num-groups", 5], "--num-groups and --radices say the same"),
+    "three radices": (["--radices", 5, 7, 2],
+        "--radices takes two numbers, groups and labels per group, got 5 7 2"),
+    "groups twice": (["--radices", 5, 8, "--num-groups", 5], "--num-groups and --radices set the same thing"),
     "candidates": (["--candidates-topk", -1], "--candidates-topk must be at least 0, got -1"),
     "sparse and not row-wise": (["--sparse-labels", "--no-row-wise"], "leave out --no-row-wise"),
     "sparse one-vs-all": (["--num-groups", 0, "--sparse-labels"], "--sparse-labels needs groups"),
@@ -29,10 +31,11 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "encoder": (["--encoder", "/none"], "--encoder /none: no such folder; give bow, minilm or"),
     "pooling": (["--pooling", "mean"], "--pooling and --feature-layers are for transformers"),
     "checkpointing": (["--gradient-checkpointing"], "--gradient-checkpointing is for transformers"),
-    "terms": (["--min-documents", 401], "no term stands in 401 training texts; give a smaller"),
+    "terms": (["--min-documents", 401], "no term occurs in 401 training texts; give a smaller"),
     "label names": (["--label-names", "/none"], "/none: No such file or directory"),
     "sgd": (["--optimizer", "sgd", "--weight-decay", 0.1], "--optimizer sgd has neither weight decay"),
-    "benchmark": (["--dataset", "eurlex-4k"], "eurlex-4k: there is no folder eurlex-4k; --data-path"),
+    "benchmark": (["--dataset", "eurlex-4k"],
+        "eurlex-4k: there is no folder eurlex-4k; name the folder with --data-path"),
     "no folder": (["--dataset", "/none"], "--dataset /none: no such folder"),
     "rate": (["--encoder-lr", 0], "--encoder-lr must be above 0"),
 }  # fmt: skip
@@ -75,7 +78,7 @@ def test_encoders_that_do_not_fit(
     refused(bert, "--feature-layers must be from 1 to the encoder's 3 layers, got 4", "--feature-layers", 4)
     refused(bert, "--max-len 65 is more than the 64 tokens", "--max-len", 65)
     for missing, sentence in (
-        ("config.json", "holds no config.json, so no transformers model"),
+        ("config.json", "is not the folder of a transformers model: it holds no config.json"),
         ("model.safetensors", "cannot be loaded: "),
         ("tokenizer.json", "tokens but the model knows 1,014: they do not belong together"),
     ):
@@ -92,7 +95,7 @@ def test_encoders_that_do_not_fit(
     shutil.copytree(bert, deeper)
     config = json.loads((deeper / "config.json").read_text())
     (deeper / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
-    refused(deeper, "the weights lack 16 of the model's, such as encoder.layer.3.")
+    refused(deeper, "16 of the model's weights are missing, such as encoder.layer.3.")
     small = tmp_path / "small"
     shutil.copytree(bert, small)
     tokeniser = json.loads((small / "tokenizer.json").read_text())
@@ -118,7 +121,7 @@ def test_models_and_texts_that_do_not_fit(
         (["predict", tmp_path / "run", "--texts", texts, "--labels", other / "train_labels.txt"],
          "has 400 lines but there are 60 documents"),
         (["ensemble", tmp_path / "run", tmp_path / "other run", "--texts", texts],
-         "were trained on other labels; an ensemble needs the same"),
+         "have different labels; name models with the same labels"),
         (["export", tmp_path / "run", "--output", tmp_path / "m", "--weights", "x.pt"], "no checkpoint at"),
         (["--dataset", corpus, *QUICK, *few, "--radices", 4, 10, "--output", tmp_path / "run"],
          "holds a run with other options"),
@@ -128,7 +131,7 @@ def test_models_and_texts_that_do_not_fit(
             arguments = [a for a in arguments if a not in ("--num-groups", 6)]
         assert run(*arguments) == 1, arguments
         assert_said(capsys, sentence)
-    # A text file that is cut short leaves no half of an output.
+    # A text file that is cut short leaves no unfinished output.
     (tmp_path / "broken.jsonl").write_text('{"text": "a"}\n{"te')
     capsys.readouterr()
     output = tmp_path / "found.jsonl"

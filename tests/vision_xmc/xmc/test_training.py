@@ -15,8 +15,9 @@ from scipy import sparse
 from tests.vision_xmc.engine.toy_task import assert_same_weights, records
 from tests.vision_xmc.xmc.corpus import QUICK, documents, run, write_corpus, write_lines
 from tests.vision_xmc.xmc.tiny_encoders import save_encoder
+from vision_xmc.xmc import load_model
+from vision_xmc.xmc.blueprint import CascadeBlueprint, TransformerBlueprint
 from vision_xmc.xmc.data.files import read_lines
-from vision_xmc.xmc.model import load_model
 
 #: A transformer of three tiny layers, trained a little.
 TINY = ["--epochs", 2, "--batch-size", 50, "--max-len", 16, "--lr", 0.01, "--num-groups", 6,
@@ -30,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, a and b, that differ in their seed."""
+    """The folder of two runs, a and b, with different seeds."""
     folder = tmp_path_factory.mktemp("trained")
     names = folder / "names.tsv"
     write_lines(names, [f"L{number}\t7\tname {number}" for number in range(0, 40, 2)])
@@ -49,16 +50,16 @@ def predicted(text: str) -> list[dict[str, Any]]:
 
 
 def test_it_learns(trained: Path) -> None:
-    found = last_metrics(trained / "a")
-    assert found["P@1"] > 0.8
-    assert found["R@5"] > 0.7
-    assert 0 < found["PSP@3"] <= 1
+    metrics = last_metrics(trained / "a")
+    assert metrics["P@1"] > 0.8
+    assert metrics["R@5"] > 0.7
+    assert 0 < metrics["PSP@3"] <= 1
     result = json.loads((trained / "a" / "result.json").read_text())
     assert result["num_labels"] == 40
     assert "MultiLabelCascade" in result["head"]
 
 
-def test_every_sort_of_head_and_order(corpus: Path, tmp_path: Path) -> None:
+def test_every_kind_of_head_and_order(corpus: Path, tmp_path: Path) -> None:
     order = tmp_path / "order.txt"
     write_lines(order, [str(39 - rank) for rank in range(40)])
     for name, options in {
@@ -78,7 +79,7 @@ def test_every_sort_of_head_and_order(corpus: Path, tmp_path: Path) -> None:
         assert last_metrics(output)["P@1"] > 0.5, name
         model = load_model(output)
         if name == "radices":
-            assert model.blueprint.radices == [8, 6]
+            assert model.blueprint.head == CascadeBlueprint((8, 6), 2, None, sparse_labels=False)
         if name == "file":
             assert model.classifier.head.codec.order.tolist() == list(range(39, -1, -1))
 
@@ -98,7 +99,7 @@ def test_predict(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.Cap
         for label, name in zip(line["labels"], line["names"], strict=True):
             number = int(label[1:])
             assert name == (None if number % 2 else f"name {number}")
-    # The metrics are those of the end of the training; the best weights are what is loaded.
+    # The best weights are loaded, so the metrics are those that the training reported for them at its end.
     output = tmp_path / "found.jsonl"
     assert run("predict", trained / "a", "--texts", texts, "--labels", labels, "--output", output) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -107,7 +108,7 @@ def test_predict(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.Cap
     for name in ("P@1", "P@5", "nDCG@3", "R@5"):
         assert printed[name] == pytest.approx(best[name], rel=1e-5)
     assert predicted(output.read_text()) == lines
-    # JSON lines do as well, and few groups, and another number of labels.
+    # JSON lines, a search in few groups, and another number of labels.
     write_lines(tmp_path / "in.jsonl", [json.dumps({"text": text}) for text in read_lines(texts)])
     assert (
         run("predict", trained / "a", "--texts", tmp_path / "in.jsonl", "--top", 2, "--candidates-topk", 6)
@@ -119,7 +120,7 @@ def test_predict(trained: Path, corpus: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_ensemble(trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The mean of the models' probabilities of all labels; here every model is asked for all of them."""
+    """Scores are means of the models' probabilities; here every model is asked for all labels."""
     texts = corpus / "test_texts.txt"
     capsys.readouterr()
     assert run("ensemble", trained / "a", trained / "b", "--texts", texts, "--top", 40) == 0
@@ -147,11 +148,11 @@ def test_export(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     ):
         assert torch.equal(one, other)
     assert run("export", trained / "a", "--output", tmp_path / "model") == 1
-    assert "is there already; give another --output" in capsys.readouterr().err
+    assert "already exists; give another --output" in capsys.readouterr().err
 
 
-def test_a_broken_run_goes_on(corpus: Path, tmp_path: Path) -> None:
-    """Row-wise optimizer, average and dropout of terms included."""
+def test_an_interrupted_run_resumes(corpus: Path, tmp_path: Path) -> None:
+    """Exactly, with the row-wise optimizer, averaged weights and dropout of terms."""
     options = ["--dataset", corpus, *QUICK, "--epochs", 3, "--sparse-labels", "--swa", "--swa-start", 0.2,
                "--schedule", "constant", "--save-steps", 1, "--cache-dir", tmp_path / "cache"]  # fmt: skip
     assert run(*options, "--output", tmp_path / "whole") == 0
@@ -169,12 +170,14 @@ def test_transformers(family: str, corpus: Path, tmp_path: Path) -> None:
     assert run(*options, "--output", tmp_path / "run") == 0
     losses = [record["loss"] for record in records(tmp_path / "run", "train")]
     assert losses[-1] < losses[0]
-    # The encoder's folder is not needed any more.
+    # The trained model does not need the encoder's folder any more.
     encoder.rename(tmp_path / "gone")
     assert run("export", tmp_path / "run", "--output", tmp_path / "model") == 0
     texts = documents(9, 3)[0]
-    found = load_model(tmp_path / "run").predict(texts)
-    for one, other in zip(found, load_model(tmp_path / "model").predict(texts, batch_size=2), strict=True):
+    predictions = load_model(tmp_path / "run").predict(texts)
+    for one, other in zip(
+        predictions, load_model(tmp_path / "model").predict(texts, batch_size=2), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
@@ -207,5 +210,6 @@ def test_rows_of_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_pretrained_encoder(corpus: Path, tmp_path: Path) -> None:
     options = ["--dataset", corpus, "--encoder", "minilm", *TINY[:-4], "--max-steps", 2]
     assert run(*options, "--documents", 100, "--cache-dir", tmp_path, "--output", tmp_path / "run") == 0
-    blueprint = load_model(tmp_path / "run").blueprint
-    assert (blueprint.pooling, blueprint.layers, blueprint.features) == ("mean", 1, 384)
+    encoder = load_model(tmp_path / "run").blueprint.encoder
+    assert isinstance(encoder, TransformerBlueprint)
+    assert (encoder.pooling, encoder.layers, encoder.features) == ("mean", 1, 384)

@@ -1,4 +1,4 @@
-"""Transformers of a few hundred weights with tokenisers of their own, saved as users have them."""
+"""Tiny transformers with their tokenisers, saved in folders as users have them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 def vocabulary() -> dict[str, int]:
     words = [f"{kind}{label}" for kind in ("alpha", "beta") for label in range(LABELS)]
     words += [f"noise{number}" for number in range(30)]
-    # As many as would be missed.
+    # So many that a tokeniser without its vocabulary file is noticed.
     words += [f"rare{number}" for number in range(900)]
     return {word: number for number, word in enumerate([*SPECIAL, *words])}
 
@@ -46,7 +46,7 @@ def config(family: str) -> PretrainedConfig:
 
 
 def save_encoder(folder: Path, family: str, seed: int = 1) -> Path:
-    """A folder as ``save_pretrained`` leaves it, with random weights."""
+    """Writes a model with random weights and its tokeniser to ``folder``, as ``save_pretrained`` does."""
     torch.manual_seed(seed)
     AutoModel.from_config(config(family)).save_pretrained(folder)
     words = vocabulary()

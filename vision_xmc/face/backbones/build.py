@@ -1,4 +1,4 @@
-"""Backbones for faces by name."""
+"""Builds backbones for faces by name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vision_xmc.face.backbones.iresnet import DEPTHS, IResNet
 from vision_xmc.face.backbones.mobilefacenet import MobileFaceNet
 from vision_xmc.face.backbones.tiny import TinyFace
 
-#: Each takes ``embedding`` and ``image_size``, and by keyword ``dropout`` and ``checkpointing``.
-#: ``mobilefacenet`` is the network of the paper; ``mbf`` and ``mbf_large`` are the wider ones of
-#: insightface's configs; ``tiny`` is for tests and demonstrations and has neither dropout nor checkpointing.
+#: Each takes ``embedding`` and ``image_size``, and the keywords ``dropout`` and ``checkpointing``.
+#: ``mobilefacenet`` is the network of the paper; ``mbf`` and ``mbf_large`` are insightface's wider ones.
+#: ``tiny`` is for tests and demonstrations, and has neither dropout nor checkpointing.
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     **{name: partial(IResNet, depths) for name, depths in DEPTHS.items()},
     "mobilefacenet": MobileFaceNet,
@@ -32,18 +32,18 @@ def build_backbone(
         name: one of :data:`BACKBONES`.
         embedding: size of an embedding.
         image_size: height and width of the pictures in pixels.
-        dropout: probability, before the last fully connected layer.
-        checkpointing: gradient checkpointing: less memory in training for about a third more time.
+        dropout: probability of dropout before the last fully connected layer.
+        checkpointing: gradient checkpointing, which trains with less memory in about a third more time.
 
     Returns:
-        ``(N, 3, image_size, image_size)`` float, pixels in ``[-1, 1]``, to ``(N, embedding)``, not
-        normalised.
+        A module from pixels in ``[-1, 1]``, ``(N, 3, image_size, image_size)`` float, to embeddings
+        ``(N, embedding)`` of any length.
 
     Raises:
-        ValueError: if there is no such backbone, or a size is out of range.
+        ValueError: if there is no such backbone, it lacks an option, or a size is out of range.
     """
     if name not in BACKBONES:
-        raise ValueError(f"there is no backbone {name!r}; there are {', '.join(BACKBONES)}")
+        raise ValueError(f"there is no backbone {name!r}; choose one of {', '.join(BACKBONES)}")
     if embedding < 1:
         raise ValueError(f"the size of an embedding must be at least 1, got {embedding}")
     if image_size < 16 or image_size % 16:
@@ -53,5 +53,5 @@ def build_backbone(
     asked = {"dropout": dropout, "checkpointing": checkpointing}
     wanted = {key: value for key, value in asked.items() if value}
     if wanted and name == "tiny":
-        raise ValueError(f"it has no {' and no '.join(wanted)}")
+        raise ValueError(f"this backbone has no {' and no '.join(wanted)}")
     return BACKBONES[name](embedding, image_size, **wanted)

@@ -1,9 +1,8 @@
 """The residual networks of ArcFace.
 
-Deng et al., "ArcFace" (2019), section 3.1: blocks of batch norm, convolution, batch norm, PReLU, convolution,
-batch norm (the improved residual unit), and batch norm, dropout, a fully connected layer and batch norm at
-the end. Parameters have the names of insightface's ``arcface_torch``, so that weights published for it can be
-read.
+Deng et al., "ArcFace" (2019), section 3.1: blocks of batch norm, convolution, batch norm, PReLU, convolution
+and batch norm (the improved residual unit), then batch norm, dropout, a fully connected layer and batch norm.
+Parameters have the same names as in insightface's ``arcface_torch``, so weights published for it can be read.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from vision_xmc.face.backbones.precision import in_full_precision
 from vision_xmc.face.backbones.recompute import recomputed
 
-#: Blocks in each of the four stages.
+#: Blocks per stage, for the four stages.
 DEPTHS = {
     "iresnet18": (2, 2, 2, 2),
     "iresnet34": (3, 4, 6, 3),
@@ -26,14 +25,14 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class IResNet(nn.Module):
-    """Aligned faces ``(N, 3, image_size, image_size)`` float to ``(N, embedding)``, not normalised.
+    """From aligned faces ``(N, 3, image_size, image_size)`` float to ``(N, embedding)``, not normalised.
 
     Args:
-        depths: blocks in each of the four stages; each stage halves height and width.
+        depths: blocks per stage, for the four stages; each stage halves height and width.
         embedding: size of an embedding.
         image_size: height and width of the pictures, divisible by 16.
-        dropout: probability, before the fully connected layer.
-        checkpointing: recompute the activations of each block in the backward pass, for less memory.
+        dropout: probability of dropout before the fully connected layer.
+        checkpointing: compute the activations of each block again in the backward pass, to save memory.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class IResNet(nn.Module):
         self.bn2 = nn.BatchNorm2d(WIDTHS[-1])
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(WIDTHS[-1] * (image_size // 16) ** 2, embedding)
-        # The length of an embedding means nothing to a margin loss, so this layer only centres and evens out.
+        # A margin loss ignores the length of an embedding, so this layer has no scale to learn.
         self.features = nn.BatchNorm1d(embedding)
         self.features.weight.requires_grad_(False)
         for part in self.modules():
@@ -67,14 +66,14 @@ class IResNet(nn.Module):
         hidden = self.prelu(self.bn1(self.conv1(images)))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             for block in stage:
-                again = self.checkpointing and self.training and torch.is_grad_enabled()
-                hidden = recomputed(block, hidden) if again else block(hidden)
+                recompute = self.checkpointing and self.training and torch.is_grad_enabled()
+                hidden = recomputed(block, hidden) if recompute else block(hidden)
         hidden = self.dropout(torch.flatten(self.bn2(hidden), 1))
         return in_full_precision(self.features, in_full_precision(self.fc, hidden))
 
 
 class Block(nn.Module):
-    """The improved residual unit; ``(N, inputs, h, w)`` to ``(N, width, h / stride, w / stride)``."""
+    """The improved residual unit, from ``(N, inputs, h, w)`` to ``(N, width, h / stride, w / stride)``."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -92,8 +91,8 @@ class Block(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         inside = self.prelu(self.bn2(self.conv1(self.bn1(inputs))))
-        beside = inputs if self.downsample is None else self.downsample(inputs)
-        return self.bn3(self.conv2(inside)) + beside
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        return self.bn3(self.conv2(inside)) + shortcut
 
 
 def _stage(inputs: int, width: int, depth: int) -> nn.Sequential:

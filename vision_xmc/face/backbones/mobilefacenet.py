@@ -10,17 +10,17 @@ from vision_xmc.face.backbones.recompute import recomputed
 
 
 class MobileFaceNet(nn.Module):
-    """Aligned faces ``(N, 3, image_size, image_size)`` float to ``(N, embedding)``, not normalised.
+    """From aligned faces ``(N, 3, image_size, image_size)`` float to ``(N, embedding)``, not normalised.
 
     Args:
         embedding: size of an embedding; 128 in the paper.
         image_size: height and width of the pictures, divisible by 16.
-        dropout: probability, before the last layer; none in the paper.
-        width: multiplies the channels between the bottlenecks; inside them, and in the last layers, they stay
-            as in the paper.
-        depths: units at a half, a quarter, an eighth and a sixteenth of the resolution; of the first stage
-            one is a plain depthwise convolution, more are bottlenecks.
-        checkpointing: recompute the activations of each unit in the backward pass, for less memory.
+        dropout: probability of dropout before the last layer; the paper has none.
+        width: factor of the channels between the bottlenecks. Inside the bottlenecks and in the last layers,
+            the channels are those of the paper.
+        depths: units at a half, a quarter, an eighth and a sixteenth of the resolution. A single unit in the
+            first stage is a plain depthwise convolution; several are bottlenecks.
+        checkpointing: compute the activations of each unit again in the backward pass, to save memory.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MobileFaceNet(nn.Module):
             *(Bottleneck(wide, wide, 256) for _ in range(depths[3])),
             _convolution(wide, 512, 1),
         )
-        # Global depthwise convolution: a weight for each place, where average pooling has none.
+        # Global depthwise convolution: average pooling with a learned weight per place.
         pooling = image_size // 16
         self.pooling = nn.Sequential(
             nn.Conv2d(512, 512, pooling, groups=512, bias=False), nn.BatchNorm2d(512), nn.Flatten()
@@ -65,13 +65,13 @@ class MobileFaceNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         hidden = images
         for unit in self.trunk:
-            again = self.checkpointing and self.training and torch.is_grad_enabled()
-            hidden = recomputed(unit, hidden) if again else unit(hidden)
+            recompute = self.checkpointing and self.training and torch.is_grad_enabled()
+            hidden = recomputed(unit, hidden) if recompute else unit(hidden)
         return in_full_precision(self.embedding, self.dropout(self.pooling(hidden)))
 
 
 class Bottleneck(nn.Module):
-    """Sandler et al., "MobileNetV2" (2018), with PReLU; a residual unit where it keeps the shape."""
+    """The bottleneck of Sandler et al., "MobileNetV2" (2018), with PReLU; residual if it keeps the shape."""
 
     def __init__(self, inputs: int, outputs: int, inside: int, stride: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Gradient checkpointing that leaves the running statistics of batch norm as they would be without it."""
+"""Gradient checkpointing that does not change the running statistics of batch norm."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, inputs: Tensor) -> Tensor:
-    """``block(inputs)``, whose inner activations are computed again in the backward pass.
+    """``block(inputs)``, with activations that are computed again in the backward pass.
 
-    Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016). Only ``inputs`` is kept.
+    Only ``inputs`` is kept. Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016).
     """
     return checkpoint(
         block, inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _frozen_statistics(block))
@@ -22,7 +22,7 @@ def recomputed(block: nn.Module, inputs: Tensor) -> Tensor:
 
 @contextmanager
 def _frozen_statistics(block: nn.Module) -> Iterator[None]:
-    """Batch norm inside still divides by the statistics of the batch but does not record them once more."""
+    """Lets batch norm normalise by the batch's statistics without recording them a second time."""
     recording = [
         part for part in block.modules() if isinstance(part, _BatchNorm) and part.track_running_stats
     ]

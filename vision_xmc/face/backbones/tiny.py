@@ -6,17 +6,17 @@ from torch import Tensor, nn
 
 
 class TinyFace(nn.Module):
-    """Four convolutions that halve the sides, a linear layer: ``(N, 3, size, size)`` to ``(N, d)``.
+    """Four convolutions with stride 2 and a linear layer, from ``(N, 3, size, size)`` to ``(N, d)``.
 
-    A last batch norm takes out what the embeddings of all images have in common, as in the networks for real
-    faces; without it their directions soon collapse into one. Elsewhere group norms do.
+    A last batch norm removes what the embeddings of all images have in common, as in the networks for real
+    faces. Without it their directions soon collapse into one. The other norms are group norms.
 
     Args:
-        embedding: size of the embeddings.
-        image_size: of the square images, at least 16.
+        embedding: ``d``.
+        image_size: height and width of the images, at least 16.
         width: channels of the first convolution.
-        batch_norm: whether there is the last batch norm; without it, the embedding of an image does not
-            depend on what else is in the batch of its process.
+        batch_norm: whether to have the last batch norm. Without it, the embedding of an image does not depend
+            on the other images in the batch.
 
     Raises:
         ValueError: for smaller images.
@@ -25,7 +25,7 @@ class TinyFace(nn.Module):
     def __init__(self, embedding: int, image_size: int, width: int = 16, batch_norm: bool = True) -> None:
         super().__init__()
         if image_size < 16:
-            raise ValueError(f"images must have at least 16 pixels a side, got {image_size}")
+            raise ValueError(f"images must be at least 16 pixels wide, got {image_size}")
         layers: list[nn.Module] = []
         channels, side = 3, image_size
         for wider in (width, 2 * width, 4 * width, 4 * width):

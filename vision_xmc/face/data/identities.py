@@ -1,8 +1,8 @@
-"""Made-up people, as many as you like, drawn when they are asked for: for tests and a first try without data.
+"""Made-up people, any number of them, drawn when they are asked for: for tests and a first try without data.
 
-A person is a smooth random pattern in an oval, some darker and lighter spots in places of their own, and a
-tint. Pictures of one person differ by shift and size, a smooth change of the pattern, light from one side,
-contrast and noise. Nothing of it looks like a face, but the task is of the same kind.
+A person is a smooth random pattern in an oval, a few darker and lighter spots and a tint. Pictures of one
+person differ by shift and size, a smooth change of the pattern, light from one side, contrast and noise. They
+do not look like faces, but the task is of the same kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from PIL import Image
 
 from vision_xmc.data.pictures import ImageSet
 
-#: Random numbers across the pattern, spots of a person.
+#: Random numbers across the pattern, and spots per person.
 _GRID, _SPOTS = 7, 5
 
 
@@ -21,10 +21,10 @@ class IdentityImages(ImageSet):
 
     Args:
         people: number of people.
-        pictures: pictures of each.
-        size: of the images, in pixels.
-        seed: of everything.
-        first: number of the first person; sets with other numbers have other people.
+        pictures: pictures per person.
+        size: height and width of the images in pixels.
+        seed: of everything that is drawn.
+        first: number of the first person; sets with different numbers have different people.
     """
 
     def __init__(self, people: int, pictures: int, size: int, seed: int = 0, first: int = 0) -> None:
@@ -33,7 +33,7 @@ class IdentityImages(ImageSet):
         self.class_names = [f"person-{first + person}" for person in range(people)]
 
     def image(self, index: int) -> np.ndarray:
-        """Picture ``index``, always the same one."""
+        """Picture ``index``, the same at every call."""
         label, picture = divmod(index, self._pictures)
         person = self._first + label
         pattern, spots = self._person(person)
@@ -50,7 +50,7 @@ class IdentityImages(ImageSet):
         return np.clip(128 + 48 * values, 0, 255).astype(np.uint8)
 
     def _person(self, person: int) -> tuple[np.ndarray, np.ndarray]:
-        """The pattern ``(grid, grid, 3)`` and the spots ``(spots, 4)``: place, width, brightness."""
+        """The pattern ``(grid, grid, 3)``, and the spots ``(spots, 4)``: y, x, width and brightness."""
         rng = np.random.default_rng((self._seed, 0, person))
         pattern = 0.8 * rng.normal(size=(_GRID, _GRID, 1)) + 0.25 * rng.normal(size=(_GRID, _GRID, 3))
         tint = 0.3 * rng.normal(size=3)
@@ -60,7 +60,7 @@ class IdentityImages(ImageSet):
         return pattern + tint, np.concatenate([places, widths, strengths], axis=1)
 
     def _view(self, pattern: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The pattern at full size, a little shifted, larger or smaller."""
+        """The pattern at full size, ``(size, size, 3)``, a little shifted, and a little larger or smaller."""
         margin = 1.0 * rng.random(4)
         box = (margin[0], margin[1], _GRID - margin[2], _GRID - margin[3])
         planes = [
@@ -72,7 +72,7 @@ class IdentityImages(ImageSet):
         return np.stack([np.asarray(plane, dtype=np.float64) for plane in resized], axis=-1)
 
     def _drawn(self, spots: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The spots, moved a little: ``(size, size, 1)``."""
+        """The spots, each moved a little, ``(size, size, 1)``."""
         line = np.linspace(-1, 1, self._size)
         places = spots[:, :2] + rng.normal(0, 0.04, size=(len(spots), 2))
         down = np.exp(-(((line - places[:, :1]) / spots[:, 2:3]) ** 2))

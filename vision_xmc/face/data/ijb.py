@@ -15,8 +15,9 @@ from vision_xmc.common.errors import UsageError
 from vision_xmc.data.pictures import read_rgb
 from vision_xmc.face.data.alignment import align_face
 
-#: Lines of the file of pairs that are read at a time; IJB-C has 15.7 million.
+#: How many lines of the file of pairs are read at a time; IJB-C has 15.7 million lines.
 LINES_AT_A_TIME = 100_000
+#: Points per face.
 POINTS = 5
 
 
@@ -25,10 +26,10 @@ class TemplateSet:
     """Pictures by template and medium.
 
     Attributes:
-        paths: of the ``N`` pictures.
-        points: ``(N, 5, 2)`` float64, or ``None`` where pictures are aligned already.
-        detector_scores: ``(N,)`` float32.
-        templates, media: ``(N,)`` int64.
+        paths: files of the ``N`` pictures.
+        points: five points per picture, ``(N, 5, 2)`` float64; ``None`` if the pictures are aligned already.
+        detector_scores: the face detector's score of each picture, ``(N,)`` float32.
+        templates, media: the template and the medium of each picture, ``(N,)`` int64 each.
         pairs: the file of pairs.
     """
 
@@ -41,7 +42,13 @@ class TemplateSet:
 
 
 class TemplatePictures:
-    """The pictures of a set, aligned by their points to ``size × size``, else as they are."""
+    """The pictures of a set, aligned by their points.
+
+    Args:
+        templates: the set.
+        size: height and width of the aligned pictures.
+        aligned: give the pictures as they are; so are those of a set without points.
+    """
 
     def __init__(self, templates: TemplateSet, size: int = 112, aligned: bool = False) -> None:
         self._paths, self._size = templates.paths, size
@@ -57,30 +64,36 @@ class TemplatePictures:
         try:
             return align_face(picture, self._points[index], self._size)
         except ValueError as error:
-            raise UsageError(f"{self._paths[index]} cannot be aligned: {error}") from error
+            raise UsageError(
+                f"{self._paths[index]} cannot be aligned: {error}; correct its line in meta/"
+            ) from error
 
 
 def find_target(folder: Path) -> str:
-    """``"ijbb"`` or ``"ijbc"``, or whatever else the one ``meta/…_face_tid_mid.txt`` of a folder begins with.
+    """``"ijbb"`` or ``"ijbc"``: the beginning of the name of the folder's one ``meta/…_face_tid_mid.txt``.
 
     Raises:
-        UsageError: if there is none, or more than one.
+        UsageError: if there is no such file, or more than one.
     """
     suffix = "_face_tid_mid.txt"
     names = sorted(path.name.removesuffix(suffix) for path in (folder / "meta").glob(f"*{suffix}"))
     if len(names) != 1:
-        found = f"of {', '.join(names)}; say which by --target" if names else "it holds none"
-        raise UsageError(f"{folder / 'meta'} must hold one file such as ijbc{suffix}: {found}")
+        reason = (
+            f"it holds those of {', '.join(names)}; choose one with --target"
+            if names
+            else "it holds none; check --data-path"
+        )
+        raise UsageError(f"{folder / 'meta'} must hold one file such as ijbc{suffix}, but {reason}")
     return names[0]
 
 
 def read_templates(folder: Path, target: str) -> TemplateSet:
-    """The pictures of a set and what is known of them.
+    """The pictures of a set, with their templates, media, points and detector scores.
 
-    ``meta/TARGET_face_tid_mid.txt`` has a picture, its template and its medium on each line,
-    ``meta/TARGET_name_5pts_score.txt`` the same picture on the same line, x and y of five points (or none, of
-    aligned pictures) and the detector's score, ``meta/TARGET_template_pair_label.txt`` two templates and
-    whether they are one person.
+    Each line of ``meta/TARGET_face_tid_mid.txt`` is a picture, its template and its medium. The same line of
+    ``meta/TARGET_name_5pts_score.txt`` is the same picture, x and y of five points (left out if the pictures
+    are aligned) and the face detector's score. Each line of ``meta/TARGET_template_pair_label.txt`` is two
+    templates and 1 if they are of one person, else 0.
 
     Raises:
         UsageError: naming file and line, if a file or a picture is missing or a line cannot be read.
@@ -90,11 +103,11 @@ def read_templates(folder: Path, target: str) -> TemplateSet:
         meta / f"{target}_{name}.txt" for name in ("face_tid_mid", "name_5pts_score", "template_pair_label")
     )
     if not pairs.is_file():
-        raise UsageError(f"{pairs}: no such file; {folder} must be laid out as insightface has it")
+        raise UsageError(f"{pairs}: no such file; {folder} must be laid out as insightface lays it out")
     templates, media, names = [], [], []
     for number, fields in _lines(members):
         if len(fields) != 3 or not (_integer(fields[1]) and _integer(fields[2])):
-            raise UsageError(f"{members}, line {number}: a picture, its template and its medium expected")
+            raise UsageError(f"{members}, line {number}: expected a picture, its template and its medium")
         names.append(fields[0])
         templates.append(int(fields[1]))
         media.append(int(fields[2]))
@@ -102,14 +115,16 @@ def read_templates(folder: Path, target: str) -> TemplateSet:
     paths = [folder / "loose_crop" / name for name in names]
     for number, path in enumerate(paths, 1):
         if not path.is_file():
-            raise UsageError(f"{members}, line {number}: there is no {path}")
+            raise UsageError(
+                f"{members}, line {number}: there is no {path}; get the picture or drop the line"
+            )
     return TemplateSet(
         paths, points, torch.tensor(scores), torch.tensor(templates), torch.tensor(media), pairs
     )
 
 
 def read_template_pairs(path: Path) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The pairs of templates, part by part: two ids ``(P,)`` int64, and whether they are one person.
+    """The pairs of templates, part by part: two ids ``(P,)`` int64, and whether they are of one person.
 
     Raises:
         UsageError: naming file and line, if a line cannot be read.
@@ -120,7 +135,7 @@ def read_template_pairs(path: Path) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
             yield _parsed(lines, path, start)
             start += len(lines)
     if start == 1:
-        raise UsageError(f"{path} holds no pairs")
+        raise UsageError(f"{path} holds no pairs; get the file again")
 
 
 def _parsed(lines: list[str], path: Path, start: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,8 +147,10 @@ def _parsed(lines: list[str], path: Path, start: int) -> tuple[Tensor, Tensor, T
         for number, line in enumerate(lines, start):
             fields = line.split()
             if len(fields) != 3 or not all(map(_integer, fields)) or int(fields[2]) not in (0, 1):
-                raise UsageError(f"{path}, line {number}: two templates and 0 or 1 expected")
-        raise UsageError(f"{path}, lines {start} to {start + len(lines) - 1} cannot be read")
+                raise UsageError(f"{path}, line {number}: expected two templates and 0 or 1")
+        raise UsageError(
+            f"{path}, lines {start} to {start + len(lines) - 1} cannot be read; get the file again"
+        )
     columns = torch.from_numpy(np.ascontiguousarray(table.T))
     return columns[0], columns[1], columns[2].bool()
 
@@ -143,7 +160,7 @@ def _read_faces(path: Path, names: list[str], members: Path) -> tuple[np.ndarray
     for place, (number, fields) in enumerate(_lines(path)):
         if place >= len(names) or fields[0] != names[place]:
             expected = names[place] if place < len(names) else "the end"
-            raise UsageError(f"{path}, line {number}: {fields[0]} stands where {members} has {expected}")
+            raise UsageError(f"{path}, line {number}: {fields[0]} is where {members} has {expected}")
         width = width or len(fields)
         try:
             values = [float(field) for field in fields[1:]]
@@ -151,12 +168,12 @@ def _read_faces(path: Path, names: list[str], members: Path) -> tuple[np.ndarray
             values = []
         if len(fields) != width or len(values) not in (1, 2 * POINTS + 1):
             raise UsageError(
-                f"{path}, line {number}: a picture, {POINTS} points (or none) and a score expected"
+                f"{path}, line {number}: expected a picture, {POINTS} points (or none) and a score"
             )
         points.append(values[:-1])
         scores.append(values[-1])
     if len(scores) != len(names):
-        raise UsageError(f"{path} has {len(scores)} lines, but {members} has {len(names)}")
+        raise UsageError(f"{path} has {len(scores)} lines, but {members} has {len(names)}; get both again")
     located = np.array(points).reshape(len(points), -1, 2)
     return (located if located.shape[1] else None), scores
 
@@ -164,13 +181,15 @@ def _read_faces(path: Path, names: list[str], members: Path) -> tuple[np.ndarray
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            found = 0
-            for found, line in enumerate(file, 1):
-                yield found, line.split() or [""]
+            number = 0
+            for number, line in enumerate(file, 1):
+                yield number, line.split() or [""]
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; the folder must be laid out as insightface has it") from None
-    if not found:
-        raise UsageError(f"{path} is empty")
+        raise UsageError(
+            f"{path}: no such file; the folder must be laid out as insightface lays it out"
+        ) from None
+    if not number:
+        raise UsageError(f"{path} is empty; get the file again")
 
 
 def _integer(field: str) -> bool:

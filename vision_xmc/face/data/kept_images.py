@@ -1,4 +1,4 @@
-"""Images that are read once and kept in memory."""
+"""Images that are decoded once and then kept in memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vision_xmc.data.pictures import ImageSet
 
 
 class KeptImages(ImageSet):
-    """RGB images of another set, scaled to ``size × size``, decoded on their first use only.
+    """The RGB images of another set, scaled to ``size × size`` and decoded on their first use only.
 
-    The memory, ``3 · size²`` bytes an image, is shared with data-loading workers that are forked later.
+    Data-loading workers that are forked later share the memory, ``3 · size²`` bytes per image.
 
     Args:
         images: the other set.
-        size: of a side in pixels.
+        size: height and width in pixels.
     """
 
     def __init__(self, images: ImageSet, size: int) -> None:
@@ -27,7 +27,7 @@ class KeptImages(ImageSet):
 
     def image(self, index: int) -> np.ndarray:
         if not self._known[index]:
-            # Two workers may both do it, with the same result.
+            # Two workers may do this at the same time, with the same result.
             self._pixels[index] = torch.from_numpy(self._scale(self._images.image(index)).copy())
             self._known[index] = True
         return self._pixels[index].numpy()

@@ -1,4 +1,4 @@
-"""Pictures of people: sets of them, one person a class."""
+"""Sets of images in which each person is a class, and the removal of people and images from such sets."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ Say = Callable[[str], None]
 
 
 class PeopleFolder(ImageSet):
-    """``PERSON/*.jpg``: the images below one folder, a sub-folder for each person.
+    """``PERSON/*.jpg``: the images below a folder that has a sub-folder per person.
 
     Args:
-        folder: the people are its sub-folders, sorted by name; images may lie deeper.
-        say: gets a sentence on people without an image, who are left out.
+        folder: its sub-folders are the people, sorted by name; images may lie deeper.
+        say: called with a sentence about people without an image, who are left out.
 
     Raises:
-        UsageError: if the folder is missing or has no image in a sub-folder.
+        UsageError: if the folder does not exist, or no sub-folder has an image.
     """
 
     def __init__(self, folder: Path, say: Say) -> None:
         if not folder.is_dir():
             raise UsageError(f"--data-path {folder}: no such folder; it must hold PERSON/*.jpg")
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
-        found = {name: sorted(images_below(folder / name)) for name in names}
-        empty = [name for name in names if not found[name]]
+        files = {name: sorted(images_below(folder / name)) for name in names}
+        empty = [name for name in names if not files[name]]
         if empty:
             say(f"left out: {_some(empty)} in {folder} without an image ({', '.join(EXTENSIONS)})")
-        self.class_names = [name for name in names if found[name]]
+        self.class_names = [name for name in names if files[name]]
         if not self.class_names:
             raise UsageError(
-                f"{folder} has no images in sub-folders; --data-path must hold one folder for each person, "
+                f"{folder} has no images in sub-folders; --data-path must hold one folder per person, "
                 "PERSON/*.jpg"
             )
-        self.paths = [path for name in self.class_names for path in found[name]]
+        self.paths = [path for name in self.class_names for path in files[name]]
         self.labels = np.repeat(
-            np.arange(len(self.class_names)), [len(found[name]) for name in self.class_names]
+            np.arange(len(self.class_names)), [len(files[name]) for name in self.class_names]
         )
 
     def image(self, index: int) -> np.ndarray:
@@ -50,7 +50,12 @@ class PeopleFolder(ImageSet):
 
 
 class People(ImageSet):
-    """The images of another set at ``indices``, labels counted anew from 0 over the people that are left."""
+    """Some images of another set; the people who remain are numbered from 0.
+
+    Args:
+        images: the other set.
+        indices: ``(N,)`` int64, the images to keep.
+    """
 
     def __init__(self, images: ImageSet, indices: np.ndarray) -> None:
         self._images, self._indices = images, indices
@@ -62,7 +67,7 @@ class People(ImageSet):
 
 
 class Advised(ImageSet):
-    """The images of another set; what cannot be read says how to go on without it."""
+    """The images of another set; errors about unreadable ones name the option that leaves these out."""
 
     def __init__(self, images: ImageSet) -> None:
         self._images, self.labels, self.class_names = images, images.labels, images.class_names
@@ -72,15 +77,20 @@ class Advised(ImageSet):
             return self._images.image(index)
         except UsageError as error:
             raise UsageError(
-                f"{error}; replace it, or leave out all such images by --skip-broken-images"
+                f"{error}; replace it, or leave out all such images with --skip-broken-images"
             ) from None
 
 
 def readable(images: ImageSet, workers: int, say: Say) -> ImageSet:
-    """Decodes every image once and leaves out those that cannot be read, with a sentence for each.
+    """Decodes every image once, and leaves out those that cannot be read.
+
+    Args:
+        images: the images to try.
+        workers: number of threads.
+        say: called with a sentence about each image that is left out.
 
     Raises:
-        UsageError: if none is left.
+        UsageError: if no image can be read.
     """
     with ThreadPoolExecutor(max(1, workers)) as pool:
         sentences = list(pool.map(lambda index: _why_broken(images, index), range(len(images))))
@@ -89,17 +99,22 @@ def readable(images: ImageSet, workers: int, say: Say) -> ImageSet:
         if sentence is not None:
             say(f"left out: {sentence}")
     if not good:
-        raise UsageError("none of the images can be read")
+        raise UsageError("none of the images can be read; check --data-path")
     return images if len(good) == len(images) else People(images, np.array(good))
 
 
 def with_enough(images: ImageSet, least: int, say: Say) -> ImageSet:
-    """The people with at least ``least`` images; says how many have fewer.
+    """Leaves out people with fewer than ``least`` images.
 
-    A person with one image can be trained, as a direction to keep away from, but has no pair.
+    A person with a single image can be trained on, as a direction to keep away from, but has no pair.
+
+    Args:
+        images: of all people.
+        least: smallest number of images per person.
+        say: called with sentences about how many people have too few images, or a single one.
 
     Raises:
-        UsageError: if fewer than two people are left.
+        UsageError: if fewer than two people remain.
     """
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     few = int(np.count_nonzero(counts < least))
@@ -113,17 +128,22 @@ def with_enough(images: ImageSet, least: int, say: Say) -> ImageSet:
         say(f"{people} a single image; --min-images 2 leaves them out")
     if len(images.class_names) < 2:
         raise UsageError(
-            f"{len(images.class_names)} people with at least {least} images are too few to train; give more "
-            "people or a smaller --min-images"
+            f"{len(images.class_names)} people with at least {least} images are too few to train on; give "
+            "more people or a smaller --min-images"
         )
     return images
 
 
 def without(images: ImageSet, names: Collection[str], source: Path) -> ImageSet:
-    """Leaves out the people called so.
+    """Leaves out people by name.
+
+    Args:
+        images: of all people.
+        names: the people to leave out.
+        source: the file of the names, for messages.
 
     Raises:
-        UsageError: if there is none of one of these names; ``source`` is where they come from.
+        UsageError: if nobody has one of these names.
     """
     missing = sorted(set(names) - set(images.class_names))
     if missing:

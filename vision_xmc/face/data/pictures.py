@@ -1,4 +1,4 @@
-"""Pictures of faces that are read one at a time, from files or from memory."""
+"""Pictures without labels, read one at a time: from files, from memory or from a set of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vision_xmc.data.pictures import decode_rgb, read_rgb
+from vision_xmc.data.pictures import ImageSet, decode_rgb, read_rgb
 
 
 class Pictures(Protocol):
@@ -21,7 +21,7 @@ class Pictures(Protocol):
 
 
 class PictureFiles:
-    """Image files; ``UsageError`` when one is read that is none."""
+    """Image files; reading one that is not an image raises ``UsageError``."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
@@ -34,7 +34,12 @@ class PictureFiles:
 
 
 class EncodedPictures:
-    """Image files in memory, which errors call by ``names``; ``UsageError`` when one is read that is none."""
+    """Image files in memory; reading one that is not an image raises ``UsageError`` with its name.
+
+    Args:
+        contents: the bytes of each file.
+        names: the name of each file in error messages.
+    """
 
     def __init__(self, contents: Sequence[bytes], names: Sequence[str]) -> None:
         self._contents, self._names = contents, names
@@ -44,3 +49,16 @@ class EncodedPictures:
 
     def __getitem__(self, index: int, /) -> np.ndarray:
         return decode_rgb(io.BytesIO(self._contents[index]), self._names[index])
+
+
+class ImagePictures:
+    """The images of a labelled set."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        return self._images.image(index)

@@ -1,12 +1,13 @@
 """Images in insightface's RecordIO files, ``train.rec`` with ``train.idx``, read without MXNet.
 
-The layout is that of dmlc-core's ``recordio.h`` and MXNet's ``recordio.py``: a record is a magic number, a
+The layout is that of dmlc-core's ``recordio.h`` and MXNet's ``recordio.py``. A record is a magic number, a
 word with a continuation flag (upper 3 bits) and a length (lower 29), and the data, padded to 4 bytes. The
-data begin with the header ``flag, label, id, id2``; a flag above 0 says that so many float32 labels follow it
-and the first of them is the label. The index has a line ``key<TAB>offset`` for each record. In insightface's
-files record 0, which says where images end, and the records of identities after the images, which say which
-images are theirs, have labels but no data. They are left out for that, not by what record 0 says: its float32
-numbers are not exact for more than 16 million images.
+data begin with the header ``flag, label, id, id2``. A flag ``n`` above 0 means that ``n`` float32 labels
+follow the header, and the first of them is the label. The index has a line ``key<TAB>offset`` per record.
+
+insightface's files hold two kinds of records without an image: record 0 tells where the images end, and the
+records after the images tell which images an identity has. They have labels but no data, and are left out for
+this reason. What record 0 tells is not used: its float32 numbers are inexact beyond 16 million images.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAGIC = 0xCED7230A
 _FRAME = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
 _LENGTH_BITS = 29
-#: Frame and header, as they lie in the file, and the first label of an array.
+#: Frame and header as they are in the file, and the first label that follows.
 _HEAD = np.dtype(
     [
         ("magic", "<u4"),
@@ -39,13 +40,13 @@ _HEAD = np.dtype(
 
 
 class RecordImages(ImageSet):
-    """The images of ``train.rec``; labels may be any whole numbers and are counted from 0.
+    """The images of ``train.rec``; the file's labels may be any whole numbers, and are numbered from 0 here.
 
     Args:
-        folder: with ``train.rec`` and ``train.idx``, or one of these files.
+        folder: a folder with ``train.rec`` and ``train.idx``, or one of these files.
 
     Raises:
-        UsageError: if a file is missing, or the index does not match the records.
+        UsageError: if a file is missing, the index does not match the records, or there is no image.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,8 +60,8 @@ class RecordImages(ImageSet):
         images = labels >= 0
         if not images.any():
             raise UsageError(f"{rec} holds no images; check --data-path")
-        found, self.labels = np.unique(labels[images], return_inverse=True)
-        self.class_names = [str(label) for label in found.tolist()]
+        people, self.labels = np.unique(labels[images], return_inverse=True)
+        self.class_names = [str(label) for label in people.tolist()]
         self._keys, self._offsets = keys[images], offsets[images]
 
     def image(self, index: int) -> np.ndarray:
@@ -73,7 +74,10 @@ class RecordImages(ImageSet):
         return decode_rgb(io.BytesIO(data[_HEADER.size + 4 * flag :]), f"{self.path}: record {key}")
 
     def _record(self, offset: int) -> bytes:
-        """The data of the record there, its parts joined: data that hold the magic number are cut at it."""
+        """The data of the record at ``offset``.
+
+        Data that hold the magic number are stored in parts without it; they are joined again here.
+        """
         parts: list[bytes] = []
         while True:
             magic, word = _FRAME.unpack(os.pread(self._file, _FRAME.size, offset))
@@ -82,7 +86,7 @@ class RecordImages(ImageSet):
             if magic != MAGIC or len(part) < length:
                 raise struct.error
             parts.append(part)
-            # 0 is a whole record, 1 a first part, 2 a middle one, 3 the last one.
+            # 0 is a whole record, 1 its first part, 2 a middle part, 3 the last part.
             if continued in (0, 3):
                 return MAGIC.to_bytes(4, "little").join(parts)
             offset += _FRAME.size + (length + 3) // 4 * 4
@@ -102,7 +106,7 @@ class RecordImages(ImageSet):
         labels = np.empty(len(keys), dtype=np.int64)
         for start in range(0, len(keys), 1 << 16):
             at = offsets[start : start + (1 << 16)]
-            # The last record of the file may end before there could be a first label of an array.
+            # The last record of the file may be too short to have a label after its header.
             places = np.minimum(at[:, None] + np.arange(_HEAD.itemsize), self._size - 1)
             heads = np.ascontiguousarray(records[places]).view(_HEAD)[:, 0]
             wrong = np.flatnonzero(heads["magic"] != MAGIC)
@@ -120,8 +124,8 @@ class RecordImages(ImageSet):
             )
             if len(odd):
                 raise UsageError(
-                    f"{self.path}: record {keys[start + odd[0]]} has the label {values[odd[0]]}, which is no "
-                    "identity; labels must be whole numbers from 0"
+                    f"{self.path}: record {keys[start + odd[0]]} has the label {values[odd[0]]}, but labels "
+                    "must be whole numbers from 0; use another file"
                 )
             labels[start : start + len(at)] = values
         return labels
@@ -148,7 +152,7 @@ def _read_index(idx: Path) -> tuple[np.ndarray, np.ndarray]:
                 pairs.append((int(key), int(offset)))
             except ValueError:
                 raise UsageError(
-                    f"{idx}, line {number}: expected a key and an offset, found {line.strip()[:40]!r}"
+                    f"{idx}, line {number}: expected a key and an offset, got {line.strip()[:40]!r}"
                 ) from None
     if not pairs:
         raise UsageError(f"{idx} is empty; get the file again")

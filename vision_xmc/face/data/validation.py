@@ -1,4 +1,4 @@
-"""Pairs from a file as the validation of a training, and nobody in them among those trained on."""
+"""Pairs from a file as the validation of a training, and the removal of their people from the training."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import torch
 
 from vision_xmc.common.errors import UsageError
 from vision_xmc.data.pictures import ImageSet
-from vision_xmc.face.data.pairs import FacePairs, pairs_of_folds, read_bin, read_pairs
+from vision_xmc.face.data.pairs import FoldedPairs, Pairs, pairs_of_folds, read_bin, read_pairs
 from vision_xmc.face.data.people import People, Say
 from vision_xmc.face.data.pictures import PictureFiles
-from vision_xmc.face.data.views import ImagesOf, Pairs
 from vision_xmc.face.options import FaceOptions
 
 
-def chosen_pairs(options: FaceOptions) -> FacePairs | None:
+def chosen_pairs(options: FaceOptions) -> FoldedPairs | None:
     """The pairs that ``--pairs`` and ``--pairs-folds`` name; ``None`` without ``--pairs``.
 
     Raises:
-        UsageError: if the file cannot be read, names a missing picture, has no such folds, or none of these
-            pairs are of one person, or of two.
+        UsageError: if the file cannot be read, names a missing picture or lacks one of the folds, or if these
+            pairs lack one of the two kinds.
     """
     source = options.pairs
     if source is None:
@@ -38,30 +37,30 @@ def chosen_pairs(options: FaceOptions) -> FacePairs | None:
     for kind, count in (("one person", int(pairs.same.sum())), ("two people", int((~pairs.same).sum()))):
         if not count:
             raise UsageError(
-                f"--pairs {source}: none of the {len(pairs):,} pairs is of {kind}; both kinds are needed"
+                f"--pairs {source}: none of the {len(pairs):,} pairs shows {kind}; use a file with both kinds"
             )
     return pairs
 
 
-def as_validation(pairs: FacePairs) -> Pairs:
-    """The same pairs for :class:`vision_xmc.face.data.views.PairView`."""
-    first, second, same = (part.numpy() for part in (pairs.first, pairs.second, pairs.same))
-    return Pairs(ImagesOf(pairs.pictures), first, second, same)
+def without_verified(images: ImageSet, pairs: Pairs, options: FaceOptions, say: Say) -> ImageSet:
+    """Leaves the people of the pairs out of the training images, and says how many there are.
 
+    A person's name is that of a folder: the first one on the way from ``--pairs-images`` or ``--data-path``
+    to a picture. If people have no such names, nobody is left out.
 
-def without_verified(images: ImageSet, pairs: FacePairs, options: FaceOptions, say: Say) -> ImageSet:
-    """Leaves out the people of the pairs, and says how many.
-
-    A person is known by the name of a folder: the first one on the way from ``--pairs-images``, or from
-    ``--data-path``, to a picture. Where people have no such names, nobody is left out.
+    Args:
+        images: the training images.
+        pairs: the pairs to validate on.
+        options: of the command line.
+        say: called with a sentence about who is left out.
 
     Raises:
-        UsageError: if nobody is left.
+        UsageError: if nobody remains to train on.
     """
     if options.dataset != "folder" or not isinstance(pairs.pictures, PictureFiles):
         say(
             f"people of --pairs {options.pairs} have no names that --dataset {options.dataset} knows: nobody "
-            "is left out of the training, which must have none of them"
+            "is left out, so make sure that none of them is in the training data"
         )
         return images
     folders = [folder for folder in (options.pairs_images, options.data_path) if folder is not None]
@@ -72,17 +71,18 @@ def without_verified(images: ImageSet, pairs: FacePairs, options: FaceOptions, s
     if not len(kept):
         raise UsageError(
             f"--pairs {options.pairs} has all {count:,} people of {options.data_path}, so nobody is left to "
-            "train on; give --pairs-folds, or other people"
+            "train on; choose fewer pairs with --pairs-folds, or train on other people"
         )
     people = "1 person" if count == 1 else f"{count:,} people"
     say(f"left out: {people} of {options.data_path} who are in the pairs to validate on")
     return People(images, kept) if count else images
 
 
-def people_in(pairs: FacePairs, folders: list[Path]) -> set[str]:
-    """Names of the first folder on the way from any of ``folders`` to each picture that is in a pair.
+def people_in(pairs: Pairs, folders: list[Path]) -> set[str]:
+    """Names of the people in the pairs.
 
-    Paths count as they are written and with their links followed. Empty for pictures in memory.
+    A name is that of the first folder on the way from one of ``folders`` to a picture that is in a pair.
+    Paths count both as they are written and with their links resolved. Pictures in memory have no names.
     """
     if not isinstance(pairs.pictures, PictureFiles):
         return set()

@@ -1,1 +1,1 @@
-"""The class layer of a face model, spread over the processes."""
+"""The class layer of a face model, distributed over the processes."""

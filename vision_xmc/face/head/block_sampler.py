@@ -1,4 +1,4 @@
-"""Which classes an update trains: blocks of classes, drawn within a budget that its targets share."""
+"""Draws the classes that an update trains: blocks of classes, within a budget that includes its targets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mhe_nmt import LabelCodec
 
 @dataclass(frozen=True)
 class Draw:
-    """What is trained beside the targets.
+    """The classes that an update trains in addition to its targets.
 
     Attributes:
-        labels: ``(n,)`` int64, classes of the drawn blocks, targets possibly among them.
+        labels: ``(n,)`` int64, classes of the drawn blocks; targets may be among them.
         q: the probability with which each block was drawn.
-        blocks: how many blocks were drawn.
+        blocks: number of drawn blocks.
     """
 
     labels: Tensor
@@ -27,19 +27,19 @@ class Draw:
 
 
 class BlockSampler(nn.Module):
-    """Draws blocks of classes uniformly, as many as fit into a budget beside the targets.
+    """Draws blocks of classes uniformly, as many as fit into a budget together with the targets.
 
-    MHS of the multi-head encoding paper (section 4.3): classes are codes of several digits, and the block of
-    a first digit is drawn or left out as a whole. There the block of every target comes on top, so that a
-    large batch trains nearly all classes. Here the targets alone come on top, as in Partial FC (An et al.,
-    2021), and they count: ``targets + blocks · block_size <= budget``, whatever the batch. Only where the
-    targets by themselves are more than the budget do they all stay, and no block is drawn.
+    This is MHS of the multi-head encoding paper (section 4.3): classes are codes of several digits, and the
+    block of a first digit is drawn or left out as a whole. The paper adds the block of every target, so a
+    large batch trains nearly all classes. Here only the targets themselves are added, as in Partial FC (An et
+    al., 2021), and they count: ``targets + blocks · block_size <= budget``, whatever the batch. If the
+    targets alone exceed the budget, all of them are trained and no block is drawn.
 
     Args:
         classes: number of classes ``V``.
         radices: of :class:`mhe_nmt.LabelCodec`; the first one is the number of blocks.
         order: ``order[class] = code``; ``None`` for the identity.
-        sample_fraction: share of the classes that is the budget, in ``(0, 1]``.
+        sample_fraction: the budget as a share of the classes, in ``(0, 1]``.
 
     Raises:
         ValueError: if the budget is less than a block, there are more blocks than classes, or the radices do
@@ -59,8 +59,8 @@ class BlockSampler(nn.Module):
             raise ValueError(f"the sample fraction must be above 0 and at most 1, got {sample_fraction}")
         if radices is not None and radices[0] > classes:
             raise ValueError(
-                f"{radices[0]:,} blocks are more than the {classes:,} classes; the first radix is the number "
-                "of blocks, give a smaller one"
+                f"{radices[0]:,} blocks are more than the {classes:,} classes; give a smaller first radix, "
+                "which is the number of blocks"
             )
         self.codec = LabelCodec(classes, radices, order=order)
         self.block_size = self.codec.strides[0]
@@ -70,23 +70,23 @@ class BlockSampler(nn.Module):
         if self.budget < min(self.block_size, classes):
             raise ValueError(
                 f"a share of {sample_fraction:g} of {classes:,} classes is {self.budget:,}, less than a "
-                f"block of {self.block_size:,}; give a larger share, or a larger first radix for smaller "
-                "blocks"
+                f"block of {self.block_size:,}; give a larger share, or smaller blocks by a larger first "
+                "radix"
             )
 
     @property
     def takes_all(self) -> bool:
-        """Whether the budget is all classes."""
+        """Whether the budget covers all classes."""
         return self.budget >= self.codec.num_labels
 
     def draw(self, targets: int, generator: torch.Generator) -> Draw:
-        """Blocks for an update with that many distinct targets, the same for equally seeded generators.
+        """Draws the blocks of an update; generators in the same state draw the same blocks.
 
-        Every block is as likely as any other, ``q = blocks drawn / blocks``, given the number of targets.
+        Given the number of targets, every block has the same probability, ``q = drawn blocks / all blocks``.
 
         Args:
-            targets: distinct target classes.
-            generator: of the CPU.
+            targets: number of distinct target classes.
+            generator: a generator of the CPU.
         """
         blocks = max(0, self.budget - targets) // self.block_size
         blocks = min(blocks, self.num_blocks)

@@ -1,4 +1,4 @@
-"""The negative log-likelihood of a softmax whose classes are spread over the processes."""
+"""The negative log-likelihood of a softmax whose classes are distributed over the processes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from vision_xmc.engine.collectives import max_, sum_
 
 
 class ShardedNll(torch.autograd.Function):
-    r"""``log Σ exp(logits) - target logit`` for examples that all processes share, each with its classes.
+    r"""``log Σ exp(logits) - target logit`` of the same ``N`` examples on every process.
 
-    The sum runs over the classes of all processes: largest logits are exchanged by a MAX, sums by a SUM
-    all-reduce, ``2 N`` numbers instead of ``N · V``. Gradients are those of the whole softmax, whatever
-    weight a process gives to which example: the incoming ones are summed over the processes, so an example's
-    loss should be used by one process only.
+    The sum runs over the classes of all processes. The largest logits are exchanged by a MAX all-reduce and
+    the sums by a SUM all-reduce: ``2 N`` numbers instead of ``N · V``. Gradients are those of the whole
+    softmax, whatever weights the processes give to the losses. Incoming gradients are summed over the
+    processes, so only one process should use the loss of an example.
 
     Shape:
         cosines ``(N, C)`` to this process's classes, ``C >= 0``; target_logits ``(T,)`` of the examples
-        whose target it holds, at ``rows`` and ``columns`` ``(T,)`` int64 of the cosines; scale a float;
-        shift ``(C,)`` or ``None``, added to the scaled cosines (log-Q). Returns ``(N,)``, equal everywhere.
+        whose target it holds, at ``rows`` and ``columns`` ``(T,)`` int64 of the cosines; scale, a float;
+        shift ``(C,)`` or ``None``, added to the scaled cosines (log-Q). Returns ``(N,)``, the same on every
+        process.
     """
 
     @staticmethod
@@ -42,13 +43,13 @@ class ShardedNll(torch.autograd.Function):
         if logits.size(1):
             top = logits.amax(-1)
         max_(top)
-        # One buffer becomes logits, exponentials and probabilities in turn: it is the largest of all.
+        # The largest buffer is used three times: for logits, exponentials and probabilities.
         sums = sum_(logits.sub_(top.unsqueeze(-1)).exp_().sum(-1))
         probabilities = logits.div_(sums.unsqueeze(-1))
-        everywhere = sum_(sums.new_zeros(len(sums)).index_copy_(0, rows, target_logits))
+        all_target_logits = sum_(sums.new_zeros(len(sums)).index_copy_(0, rows, target_logits))
         ctx.save_for_backward(probabilities, rows, columns)
         ctx.scale = scale
-        return top + sums.log() - everywhere
+        return top + sums.log() - all_target_logits
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

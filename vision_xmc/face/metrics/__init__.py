@@ -1,1 +1,1 @@
-"""Verification and identification figures."""
+"""Metrics of verification: on pairs of pictures and on pairs of templates."""

@@ -1,4 +1,4 @@
-"""Sets of pictures as one feature each: the template protocol of IJB-B and IJB-C."""
+"""Templates, which are sets of pictures, as one feature each: the protocol of IJB-B and IJB-C."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-#: Pairs scored at a time, so that of millions only the scores are ever in memory.
+#: How many pairs are scored at a time, so that memory holds only the scores of millions of pairs.
 PAIRS_AT_A_TIME = 16_384
 
 
 def template_features(
     embeddings: Tensor, templates: Tensor, media: Tensor, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """One feature for each template: the sum over its media of the mean over each medium's pictures.
+    """One feature per template: the sum over its media of the mean embedding of each medium's pictures.
 
     So the many frames of a video count as much as one photograph (Whitelam et al., "IARPA Janus Benchmark-B",
-    2017; Maze et al., "IARPA Janus Benchmark-C", 2018; as insightface aggregates).
+    2017; Maze et al., "IARPA Janus Benchmark-C", 2018; insightface aggregates in the same way).
 
     Args:
-        embeddings: ``(N, d)`` float, of the pictures; their lengths act as weights.
+        embeddings: embeddings of the pictures, ``(N, d)`` float; their lengths act as weights.
         templates: ``(N,)`` int64, the template of each picture.
-        media: ``(N,)`` int64, the photograph or video it is from.
-        weights: ``(N,)`` float, further ones, such as the scores of a face detector.
+        media: ``(N,)`` int64, the photograph or video that each picture is from.
+        weights: ``(N,)`` float, further weights, such as the scores of a face detector.
 
     Returns:
-        The template ids upwards ``(T,)``, and their features ``(T, d)`` of length 1.
+        The template ids in ascending order, ``(T,)``, and their features of length 1, ``(T, d)``.
     """
     if weights is not None:
         embeddings = embeddings * weights.unsqueeze(-1)
     ids, template = templates.unique(return_inverse=True)
     media_ids, medium = media.unique(return_inverse=True)
-    # The same medium in two templates is two groups.
+    # A medium that is in two templates forms two groups.
     groups, group, sizes = (template * len(media_ids) + medium).unique(
         return_inverse=True, return_counts=True
     )
@@ -49,15 +49,17 @@ def template_scores(
     """Cosine similarities of pairs of templates, which may come in any number of parts.
 
     Args:
-        ids: ``(T,)`` int64, upwards.
-        features: ``(T, d)`` of length 1.
-        pairs: parts with two template ids ``(P,)`` int64 and whether they are one person ``(P,)`` bool.
+        ids: ``(T,)`` int64, in ascending order.
+        features: ``(T, d)``, of length 1.
+        pairs: parts, each of two template ids ``(P,)`` int64 and, ``(P,)`` bool, whether they are of one
+            person.
 
     Returns:
-        Scores float32 and kinds bool, of all pairs in their order.
+        Of all pairs, in their order: the scores, of the features' dtype, and whether each is of one person,
+        bool.
 
     Raises:
-        KeyError: the first template id that is not among ``ids``.
+        KeyError: with the first template id that is not in ``ids``.
     """
     scores, kinds = [], []
     for first, second, same in pairs:

@@ -1,8 +1,8 @@
 """Verification: are two pictures of the same person? Accuracy by folds, TAR at FAR, the ROC curve.
 
-A pair is accepted as the same person when its score is at least the threshold. *TAR*, the true accept rate,
-is the accepted share of the pairs of one person; *FAR*, the false accept rate, that of the pairs of two
-people. All counts are exact: thresholds are the scores themselves, not a grid.
+A pair is accepted as one person if its score is at least the threshold. *TAR*, the true accept rate, is the
+accepted share of the pairs of one person; *FAR*, the false accept rate, is the accepted share of the pairs of
+two people. All counts are exact: thresholds are the scores themselves, not a grid.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class FoldAccuracy:
     """Accuracy by folds.
 
     Attributes:
-        accuracies: of each fold, at the threshold chosen on other folds.
-        thresholds: those thresholds.
+        accuracies: accuracy of each fold, at the threshold chosen on other folds.
+        thresholds: these thresholds.
     """
 
     accuracies: tuple[float, ...]
@@ -33,7 +33,9 @@ class FoldAccuracy:
 
     @property
     def standard_error(self) -> float:
-        """Of the mean: the folds' standard deviation, divisor ``k - 1``, over ``sqrt(k)``; of one fold nan.
+        """Standard error of the mean: the folds' standard deviation (divisor ``k - 1``) over ``sqrt(k)``.
+
+        NaN for a single fold.
 
         Huang et al., "Labeled Faces in the Wild" (2007), section III.
         """
@@ -42,15 +44,15 @@ class FoldAccuracy:
 
 
 def best_threshold_accuracy(scores: Tensor, same: Tensor) -> tuple[float, float]:
-    """The best accuracy that any threshold gives on these pairs, and such a threshold.
+    """The best accuracy of any threshold on these pairs, and such a threshold.
 
     Args:
-        scores: ``(N,)`` float, at least one; the higher the more alike.
-        same: ``(N,)`` bool.
+        scores: ``(N,)`` float, at least one; higher scores mean more similar pictures.
+        same: ``(N,)`` bool, whether a pair shows one person.
 
     Returns:
-        The accuracy, and a threshold: half-way between the two scores that it parts, the highest of several
-        that are as good; above all scores, if it is best to accept none.
+        The accuracy and a threshold. Of several best thresholds it is the highest. It lies half-way between
+        the two scores that it separates, and above all scores if it is best to accept no pair.
 
     Raises:
         ValueError: if shapes differ, there is no pair, or a score is not a number.
@@ -60,7 +62,7 @@ def best_threshold_accuracy(scores: Tensor, same: Tensor) -> tuple[float, float]
         raise ValueError("there are no pairs to choose a threshold on")
     values, true_accepts, false_accepts = _accepts(scores, same)
     right = true_accepts - false_accepts + (~same).sum()
-    # No pair accepted comes first, then from the highest score downwards.
+    # First the threshold that accepts no pair, then the scores in descending order.
     right = torch.cat([(~same).sum().view(1), right])
     place = int(right.argmax())
     accuracy = int(right[place]) / len(scores)
@@ -86,12 +88,11 @@ def fold_accuracy(
         scores: ``(N,)`` float.
         same: ``(N,)`` bool.
         folds: ``(N,)`` int64, the fold of each pair.
-        tested: the folds to give the accuracy of; all by default.
-        chosen_on: the folds that thresholds are chosen on, without the one that is tested; ``tested`` by
-            default.
+        tested: the folds whose accuracies are wanted. Default: all.
+        chosen_on: a fold's threshold is chosen on these folds, except itself. Default: ``tested``.
 
     Raises:
-        ValueError: if a fold has no pairs or there is no other fold for it, or as
+        ValueError: if a tested fold has no pairs, no other fold has any, or as
             :func:`best_threshold_accuracy`.
     """
     scores, same = _checked(scores, same)
@@ -112,15 +113,15 @@ def fold_accuracy(
 
 
 def tar_at_far(scores: Tensor, same: Tensor, far: Sequence[float]) -> list[float]:
-    """The highest TAR of any threshold whose FAR is at most that asked for.
+    """For each rate of ``far``, the highest TAR of any threshold with at most this FAR.
 
     Nothing is interpolated. Pairs with equal scores are accepted together or not at all. A FAR below one over
-    the number of pairs of two people allows no false accept at all, so it gives the share of the pairs of one
-    person that score above every pair of two people.
+    the number of pairs of two people allows no false accept. TAR is then the share of the pairs of one person
+    that score above every pair of two people.
 
     Args:
         scores: ``(N,)`` float.
-        same: ``(N,)`` bool; both kinds must be there.
+        same: ``(N,)`` bool; both kinds must occur.
         far: false accept rates in ``[0, 1]``, such as ``1e-3``.
 
     Raises:
@@ -129,7 +130,7 @@ def tar_at_far(scores: Tensor, same: Tensor, far: Sequence[float]) -> list[float
     scores, same = _checked(scores, same)
     genuine, impostors = _both_kinds(scores, same)
     impostors = impostors.sort(descending=True).values
-    found = []
+    rates = []
     for rate in far:
         if not 0 <= rate <= 1:
             raise ValueError(f"a false accept rate must be in [0, 1], got {rate}")
@@ -137,10 +138,10 @@ def tar_at_far(scores: Tensor, same: Tensor, far: Sequence[float]) -> list[float
         # The product may come out just below a whole number: 0.29 · 100 is 28.999999999999996.
         allowed += allowed < len(impostors) and (allowed + 1) / len(impostors) <= rate
         if allowed == len(impostors):
-            found.append(1.0)
+            rates.append(1.0)
         else:
-            found.append(int((genuine > impostors[allowed]).sum()) / len(genuine))
-    return found
+            rates.append(int((genuine > impostors[allowed]).sum()) / len(genuine))
+    return rates
 
 
 def roc_curve(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,11 +149,11 @@ def roc_curve(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         scores: ``(N,)`` float.
-        same: ``(N,)`` bool; both kinds must be there.
+        same: ``(N,)`` bool; both kinds must occur.
 
     Returns:
-        FAR, TAR and threshold, each ``(D + 1,)`` for ``D`` distinct scores; the rates float64. They begin
-        with the threshold infinity, at which no pair is accepted, and go down to the lowest score.
+        FAR and TAR, float64, and the thresholds, each ``(D + 1,)`` for ``D`` distinct scores. The thresholds
+        descend from infinity, which accepts no pair, to the lowest score.
 
     Raises:
         ValueError: if shapes differ, a kind is missing, or a score is not a number.
@@ -169,7 +170,7 @@ def roc_curve(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _accepts(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Distinct scores downwards, and true and false accepts with each of them as the threshold."""
+    """The distinct scores in descending order, and the true and false accepts at each as the threshold."""
     order = scores.argsort(descending=True)
     ranked, kinds = scores[order], same[order]
     last = torch.ones(len(ranked), dtype=torch.bool)
@@ -180,7 +181,9 @@ def _accepts(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _checked(scores: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
     scores, same = scores.detach().cpu(), same.detach().cpu().bool()
     if scores.ndim != 1 or scores.shape != same.shape:
-        raise ValueError(f"scores {tuple(scores.shape)} and kinds {tuple(same.shape)} must be of one length")
+        raise ValueError(
+            f"scores {tuple(scores.shape)} and kinds {tuple(same.shape)} must be vectors of one length"
+        )
     if scores.isnan().any():
         raise ValueError(f"{int(scores.isnan().sum())} of the scores are not numbers")
     return scores, same

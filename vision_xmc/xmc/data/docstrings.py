@@ -1,8 +1,9 @@
 """A data set that every machine has: the docstrings of Python's standard library.
 
-A document is the docstring of a module, class, function or method. Its labels are the modules and packages it
-is in, and the words of its qualified name: `http.client.HTTPConnection.getresponse` has ``module:http``,
-``module:http.client``, ``word:connection``, ``word:getresponse`` … Nothing is imported: the files are parsed.
+A document is the docstring of a module, class, function or method. Its labels are the module and packages
+that it belongs to, and the words of its qualified name: ``http.client.HTTPConnection.getresponse`` has
+``module:http``, ``module:http.client``, ``word:connection``, ``word:getresponse`` … The files are parsed, not
+imported.
 """
 
 from __future__ import annotations
@@ -24,30 +25,29 @@ from vision_xmc.xmc.data.files import Part, read_lines
 from vision_xmc.xmc.data.label_sets import LabelSets
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-#: Folders of the library that are large and hold few docstrings, or other people's packages.
+#: Folders to skip: they hold few docstrings for their size, or packages of other projects.
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
 
 def docstring_parts(
     cache: Path, *, test_share: float = 0.2, least: int = 3, seed: int = 0
 ) -> dict[str, Part]:
-    """Training and test part.
+    """The training part and the test part, by role.
 
     Args:
-        cache: where the docstrings are kept, for parsing the library takes a while.
+        cache: folder for the docstrings, because parsing the library takes a while.
         test_share: share of the documents in the test part.
-        least: labels on fewer documents are left out.
+        least: labels with fewer documents are left out.
         seed: of the split.
     """
     name = f"docstrings-{digest([sys.version, str(_library())])}"
     lines = read_lines(made_once(cache / name, _collect) / "documents.jsonl")
     documents: list[tuple[str, list[str]]] = [tuple(json.loads(line)) for line in lines]
-    # The same text, inherited or copied, would be on both sides of the split.
+    # Otherwise an inherited or copied text could be on both sides of the split.
     unique = dict(reversed(documents))
     counts = Counter(label for labels in unique.values() for label in labels)
-    kept = {
-        text: own for text, labels in unique.items() if (own := [y for y in labels if counts[y] >= least])
-    }
+    frequent = {text: [y for y in labels if counts[y] >= least] for text, labels in unique.items()}
+    kept = {text: labels for text, labels in frequent.items() if labels}
     texts, sets = sorted(kept), [kept[text] for text in sorted(kept)]
     order = np.random.default_rng(seed).permutation(len(texts))
     cut = round(test_share * len(texts))
@@ -78,7 +78,7 @@ def _documents(library: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         try:
             with warnings.catch_warnings():
-                # Old escapes in other people's strings.
+                # The library's own strings may hold invalid escapes.
                 warnings.simplefilter("ignore")
                 tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError, OSError):

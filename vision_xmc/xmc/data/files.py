@@ -1,4 +1,4 @@
-"""The files that extreme classification data come in: texts and labels by line, JSON lines, bags of words."""
+"""Readers of extreme classification files: texts and labels by line, JSON lines, bags of words."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from sklearn.datasets import load_svmlight_file
 from vision_xmc.common.errors import UsageError
 from vision_xmc.xmc.data.label_sets import LabelSets
 
-#: Texts, or a row of term weights for each document.
+#: Texts, or one row of term weights per document.
 Documents: TypeAlias = list[str] | sparse.csr_array
 
 
 def num_documents(documents: Documents) -> int:
-    """How many there are."""
+    """Number of texts or rows."""
     return len(documents) if isinstance(documents, list) else documents.shape[0]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Documents as a file has them.
+    """The documents of one file.
 
     Attributes:
         documents: ``N`` texts, or ``(N, T)`` float32.
-        sets: their labels, in numbers of the file's own.
-        names: of these, by number.
-        source: what to call the file in messages.
+        sets: their label sets, in numbers of this file only.
+        names: label names by these numbers.
+        source: the file's name for messages.
     """
 
     documents: Documents
@@ -46,13 +46,13 @@ class Part:
         return len(self.sets)
 
     def first(self, count: int) -> Part:
-        """The first ``count`` documents, or all where there are fewer."""
+        """The first ``count`` documents, or all if there are fewer."""
         sets = self.sets.take(np.arange(min(count, len(self))))
         return Part(self.documents[:count], sets, self.names, self.source)
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends.
+    """The lines of a UTF-8 file, without line ends and byte order mark.
 
     Raises:
         UsageError: naming the line that is not UTF-8.
@@ -61,21 +61,21 @@ def read_lines(path: Path) -> list[str]:
         lines = file.read().split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
-    found = []
+    decoded = []
     for number, line in enumerate(lines, start=1):
         try:
-            found.append(line.rstrip(b"\r").decode("utf-8"))
+            decoded.append(line.rstrip(b"\r").decode("utf-8"))
         except UnicodeDecodeError:
             raise UsageError(
                 f"{path}, line {number}, is not UTF-8; convert the file (iconv -t utf-8)"
             ) from None
-    if found:
-        found[0] = found[0].removeprefix("\ufeff")
-    return found
+    if decoded:
+        decoded[0] = decoded[0].removeprefix("\ufeff")
+    return decoded
 
 
 def read_text_pair(texts: Path, labels: Path) -> Part:
-    """One text a line and, in the other file, its labels separated by blanks (LightXML, AttentionXML).
+    """One text per line and, in the other file, its labels separated by spaces (LightXML, AttentionXML).
 
     Raises:
         UsageError: if the files do not have the same number of lines.
@@ -84,19 +84,20 @@ def read_text_pair(texts: Path, labels: Path) -> Part:
     sets, names = LabelSets.of_names(line.split() for line in read_lines(labels))
     if len(documents) != len(sets):
         raise UsageError(
-            f"{texts} has {len(documents):,} lines but {labels} has {len(sets):,}; line n of one must belong "
-            "to line n of the other"
+            f"{texts} has {len(documents):,} lines but {labels} has {len(sets):,}; line n of one file must "
+            "belong to line n of the other"
         )
     return Part(documents, sets, names, str(texts))
 
 
 def read_json_lines(path: Path) -> Part:
-    """One object a line with ``text`` (or ``title`` and ``content``) and ``labels`` (or ``target_ind``).
+    """One object per line with ``text`` (or ``title`` and ``content``) and ``labels`` (or ``target_ind``).
 
-    The second names are those of the Extreme Classification Repository's raw text; ``.gz`` is unpacked.
+    The names in brackets are those of the Extreme Classification Repository's raw text. A ``.gz`` file is
+    unpacked.
 
     Raises:
-        UsageError: naming the line that is no such object.
+        UsageError: naming the line that is not such an object.
     """
 
     def labels_of(item: dict[str, Any]) -> list[str]:
@@ -105,9 +106,9 @@ def read_json_lines(path: Path) -> Part:
     documents: list[str] = []
 
     def sets() -> Iterator[list[str]]:
-        for text, own in _parsed(path, lambda item: (text_of(item), labels_of(item))):
+        for text, labels in _parsed(path, lambda item: (text_of(item), labels_of(item))):
             documents.append(text)
-            yield own
+            yield labels
 
     return Part(documents, *LabelSets.of_names(sets()), str(path))
 
@@ -144,10 +145,13 @@ def text_of(item: dict[str, Any]) -> str:
 
 
 def read_repository_format(path: Path) -> Part:
-    """The Extreme Classification Repository's bags of words: ``N T V``, then ``l1,l2 t1:w1 t2:w2 …`` a line.
+    """The Extreme Classification Repository's bags of words.
+
+    The first line is ``N T V``: numbers of documents, terms and labels. Each further line is a document,
+    ``l1,l2 t1:w1 t2:w2 …``.
 
     Raises:
-        UsageError: naming the line that is not like that.
+        UsageError: naming the line that is not of this form.
     """
     with path.open("rb") as file:
         header = file.readline().split()
@@ -163,10 +167,15 @@ def read_repository_format(path: Path) -> Part:
                 file, n_features=terms, dtype=np.float32, multilabel=True, zero_based=True
             )
         except ValueError as error:
-            raise UsageError(f"{path}, line {_first_bad_line(path, terms)}: not 'l1,l2 t1:w1 …'") from error
+            raise UsageError(
+                f"{path}, line {_first_bad_line(path, terms)}: expected 'l1,l2 t1:w1 …'"
+            ) from error
     if len(labels) != documents:
-        raise UsageError(f"{path} announces {documents:,} documents but has {len(labels):,} lines of them")
-    sets, names = LabelSets.of_names((str(int(label)) for label in own) for own in labels)
+        raise UsageError(
+            f"{path}, line 1, announces {documents:,} documents but {len(labels):,} lines follow; correct "
+            "the number or get the whole file"
+        )
+    sets, names = LabelSets.of_names((str(int(label)) for label in document) for document in labels)
     return Part(sparse.csr_array(rows, dtype=np.float32), sets, names, str(path))
 
 
@@ -183,32 +192,42 @@ def _first_bad_line(path: Path, terms: int) -> int | str:
 def read_matrices(features: Path, labels: Path, names: Path | None = None) -> Part:
     """Two scipy ``.npz`` matrices, documents × terms and documents × labels, and names of the labels.
 
+    Args:
+        features: file of the documents × terms.
+        labels: file of the documents × labels.
+        names: file with one name per label; the labels are named by number if there is none.
+
     Raises:
         UsageError: if the shapes do not fit.
     """
     x, y = read_matrix(features), read_matrix(labels)
     if x.shape[0] != y.shape[0]:
         raise UsageError(
-            f"{features} has {x.shape[0]:,} rows but {labels} has {y.shape[0]:,}; both need one a document"
+            f"{features} has {x.shape[0]:,} rows but {labels} has {y.shape[0]:,}; both need one per document"
         )
     if names is not None and names.is_file():
         known = read_lines(names)
         if len(known) != y.shape[1]:
-            raise UsageError(f"{names} has {len(known):,} lines but {labels} has {y.shape[1]:,} columns")
+            raise UsageError(
+                f"{names} has {len(known):,} lines but {labels} has {y.shape[1]:,} columns; write one "
+                "name per column"
+            )
     else:
         known = [str(number) for number in range(y.shape[1])]
     return Part(x, LabelSets.of_matrix(y), known, str(features))
 
 
 def read_matrix(path: Path) -> sparse.csr_array:
-    """A scipy matrix, float32.
+    """A sparse matrix that ``scipy.sparse.save_npz`` wrote, as float32.
 
     Raises:
-        UsageError: if the file holds none.
+        UsageError: if the file holds no such matrix.
     """
     try:
         return sparse.csr_array(sparse.load_npz(path), dtype=np.float32)
     except (ValueError, OSError, KeyError, AttributeError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise UsageError(f"{path} is not a matrix written by scipy.sparse.save_npz") from error
+        raise UsageError(
+            f"{path} is not a matrix written by scipy.sparse.save_npz; save the matrix with it"
+        ) from error

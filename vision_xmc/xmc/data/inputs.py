@@ -1,4 +1,4 @@
-"""What encoders read of documents, and batches of it."""
+"""The inputs of encoders: how documents become inputs, and inputs become batches."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from vision_xmc.common.errors import UsageError
 from vision_xmc.xmc.data.files import Documents
 from vision_xmc.xmc.data.label_sets import LabelSets
 from vision_xmc.xmc.data.terms import TermWeights, unit_rows
-from vision_xmc.xmc.data.tokens import Tokens, load_tokeniser, token_lists, tokenise
+from vision_xmc.xmc.data.tokens import Tokens, token_lists, tokenise
 
 
 class Inputs(Protocol):
-    """Encoder inputs of many documents."""
+    """The encoder inputs of many documents."""
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """How long each document is where long ones cost more, else ``None``."""
+        """The length of each document, ``(N,)``; ``None`` if long documents cost no more than short ones."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, number: int) -> Any: ...
 
     def collate(self, items: Sequence[Any]) -> tuple[Tensor, ...]:
-        """The encoder's arguments for some documents."""
+        """The encoder's arguments for a batch of documents."""
 
 
 class TokenInputs:
@@ -54,7 +54,7 @@ class TokenInputs:
 
     def collate(self, items: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
         """``(N, S)`` tokens and mask, int64."""
-        # Tensor cores like multiples of eight; and a text may be empty in a tokeniser without special tokens.
+        # Tensor cores prefer multiples of 8. A tokeniser without special tokens may leave a text empty.
         longest = -(-max(1, *(len(item) for item in items)) // 8) * 8 if len(items) else 8
         tokens = np.full((len(items), longest), self.padding, dtype=np.int64)
         mask = np.zeros_like(tokens)
@@ -92,12 +92,12 @@ class RowInputs:
 
 
 class DocumentView(Dataset[Any]):
-    """Documents with their label sets, as the loop asks for them: by ``index`` or by ``(epoch, index)``.
+    """Documents with their label sets, by ``index`` or, as the training loop asks, by ``(epoch, index)``.
 
     Args:
-        inputs: of the documents.
-        sets: their labels.
-        by_length: index 0 is the shortest document, so that evaluation batches are of like length.
+        inputs: encoder inputs of the documents.
+        sets: their label sets.
+        by_length: sort the documents by length, so that those of an evaluation batch have similar lengths.
     """
 
     def __init__(self, inputs: Inputs, sets: LabelSets, *, by_length: bool = False) -> None:
@@ -120,28 +120,32 @@ Batch = tuple[tuple[Tensor, ...], Tensor, Tensor]
 
 
 def collate_documents(inputs: Inputs, items: Sequence[tuple[Any, np.ndarray]]) -> Batch:
-    """Encoder inputs, labels ``(M,)`` and offsets ``(N + 1,)`` of a batch."""
-    sets = LabelSets.of([own for _, own in items])
+    """Encoder inputs, labels ``(M,)`` and offsets ``(N + 1,)`` of a batch of :class:`DocumentView` items."""
+    sets = LabelSets.of([labels for _, labels in items])
     batch = inputs.collate([item for item, _ in items])
     return batch, torch.from_numpy(sets.labels), torch.from_numpy(sets.offsets)
 
 
 class Preparation(Protocol):
-    """How documents become inputs; kept beside the weights."""
+    """How documents become inputs; stored with the weights."""
 
     def inputs(self, documents: Documents, cache: Path | None = None) -> Inputs:
-        """Inputs of documents, from ``cache`` if they were made before."""
+        """The inputs of documents, from ``cache`` if they were computed before.
+
+        Raises:
+            UsageError: for texts in place of rows, or rows in place of texts.
+        """
 
     def save(self, folder: Path) -> None:
-        """Writes what is needed to do it again."""
+        """Writes the state that the preparation needs, if any, to ``folder``."""
 
 
 class TokenPreparation:
-    """Texts to tokens.
+    """Turns texts into tokens.
 
     Args:
         tokeniser: from :func:`vision_xmc.xmc.data.tokens.load_tokeniser`.
-        max_len: longest sequence.
+        max_len: how many tokens of a text are kept.
     """
 
     def __init__(self, tokeniser: Any, max_len: int) -> None:
@@ -157,7 +161,7 @@ class TokenPreparation:
             tokens: Any = _InMemory(self.tokeniser, documents, self.max_len)
         else:
             tokens = tokenise(self.tokeniser, documents, self.max_len, cache)
-        # Models without a padding token do not look at what the mask leaves out.
+        # Without a padding token any number will do, because the model ignores what the mask leaves out.
         return TokenInputs(tokens, 0 if padding is None else padding)
 
     def save(self, folder: Path) -> None:
@@ -166,8 +170,9 @@ class TokenPreparation:
 
 class _InMemory:
     def __init__(self, tokeniser: Any, texts: Sequence[str], max_len: int) -> None:
-        self._lists = [np.asarray(own) for own in token_lists(tokeniser, texts, max_len)] if texts else []
-        self.lengths = np.array([len(own) for own in self._lists], dtype=np.int64)
+        lists = token_lists(tokeniser, texts, max_len) if texts else []
+        self._lists = [np.asarray(tokens) for tokens in lists]
+        self.lengths = np.array([len(tokens) for tokens in self._lists], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -177,11 +182,11 @@ class _InMemory:
 
 
 class TermPreparation:
-    """Texts to TF-IDF rows.
+    """Turns texts into TF-IDF rows of length 1.
 
     Args:
-        kinds: of terms, each fitted to the training texts; they stand side by side, and each has the same
-            share in a row's square length of 1.
+        kinds: kinds of terms, each fitted to the training texts. Their columns are concatenated, and each
+            kind has the same share in a row's squared length.
     """
 
     def __init__(self, *kinds: TermWeights) -> None:
@@ -203,15 +208,15 @@ class TermPreparation:
 
     @classmethod
     def load(cls, folder: Path) -> TermPreparation:
-        """What :meth:`save` wrote."""
+        """Reads what :meth:`save` wrote."""
         return cls(*(TermWeights.load(path) for path in sorted(folder.iterdir()) if path.is_dir()))
 
 
 class RowPreparation:
-    """Given rows, scaled to unit length.
+    """Scales given rows to length 1.
 
     Args:
-        num_terms: how many columns they have.
+        num_terms: number of columns.
     """
 
     def __init__(self, num_terms: int) -> None:
@@ -222,20 +227,10 @@ class RowPreparation:
             raise UsageError("this model was trained on bags of words; give it an .npz matrix, not texts")
         if documents.shape[1] != self.num_terms:
             raise UsageError(
-                f"this model was trained with {self.num_terms:,} terms, the matrix has "
-                f"{documents.shape[1]:,} columns"
+                f"this model was trained with {self.num_terms:,} terms, but the matrix has "
+                f"{documents.shape[1]:,} columns; give it the columns of the training matrix"
             )
         return RowInputs(unit_rows(documents))
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-
-
-def load_preparation(folder: Path, encoder: str, max_len: int | None, num_terms: int | None) -> Preparation:
-    """What ``save`` wrote, for the encoder of that name."""
-    if encoder != "bow":
-        assert max_len is not None
-        return TokenPreparation(load_tokeniser(folder), max_len)
-    if num_terms is not None:
-        return RowPreparation(num_terms)
-    return TermPreparation.load(folder)

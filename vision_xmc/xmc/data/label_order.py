@@ -1,22 +1,87 @@
-"""Groups of labels whose documents are alike."""
+"""Which labels share a group: the choices of ``--label-order``."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
+from pathlib import Path
 
-from mhe_nmt.order import recursive_bisection
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from mhe_nmt.order import named_order, recursive_bisection
+from vision_xmc.common.cache import digest, made_once
+from vision_xmc.common.errors import UsageError
+from vision_xmc.xmc.data.inputs import Inputs, RowInputs
+from vision_xmc.xmc.data.splits import XmcData
+from vision_xmc.xmc.data.terms import TermWeights
+
+
+def label_ranks(
+    choice: str, data: XmcData, inputs: Inputs, *, group_size: int, seed: int, min_documents: int, cache: Path
+) -> Tensor | None:
+    """The rank of each label; runs of ``group_size`` ranks are groups.
+
+    Args:
+        choice: ``"clustered"``, ``"given"``, ``"random"`` or the path of a file with one rank per line.
+        data: the data set; labels are clustered by their training documents.
+        inputs: of the training documents; given rows are clustered as they are.
+        group_size: labels per group.
+        seed: of the clusters or of the random order.
+        min_documents: texts are clustered by terms in at least that many of them.
+        cache: folder for clustered orders.
+
+    Returns:
+        ``(V,)`` int64, or ``None`` for the given order.
+
+    Raises:
+        UsageError: if the file is missing or does not hold a permutation of the ranks.
+    """
+    num_labels = len(data.label_names)
+    if choice == "given":
+        return None
+    if choice == "clustered":
+        return _clustered_ranks(data, inputs, min_documents, group_size, seed, cache)
+    try:
+        return named_order(
+            choice, num_labels, seed, what=f"--label-order {choice}", names="clustered, given, random"
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _clustered_ranks(
+    data: XmcData, inputs: Inputs, min_documents: int, group_size: int, seed: int, cache: Path
+) -> Tensor:
+    documents, sets = data.train.documents, data.train.sets
+
+    def make(folder: Path) -> None:
+        if isinstance(inputs, RowInputs):
+            features = inputs.rows
+        else:
+            assert isinstance(documents, list)
+            features = TermWeights.fitted(documents, min_documents, cache).rows(documents, cache)
+        centroids = label_centroids(features, sets.matrix(len(data.label_names)))
+        np.save(folder / "ranks.npy", clustered_order(centroids, group_size, seed=seed))
+
+    if isinstance(documents, list):
+        content = digest(documents)
+    else:
+        content = digest([part.tobytes() for part in (documents.data, documents.indices, documents.indptr)])
+    options = f"{min_documents} {group_size} {seed}"
+    name = digest([content, sets.labels.tobytes(), sets.offsets.tobytes(), options])
+    return torch.from_numpy(np.load(made_once(cache / f"order-{name}", make) / "ranks.npy"))
 
 
 def label_centroids(features: sparse.csr_array, labels: sparse.csr_array) -> sparse.csr_array:
-    """Unit sums of the features of each label's documents.
+    """For each label, the sum of its documents' features, scaled to length 1.
 
     Args:
         features: ``(N, T)``, such as TF-IDF.
-        labels: ``(N, V)``.
+        labels: ``(N, V)``, 1 where the document has the label.
 
     Returns:
-        ``(V, T)`` float32; rows of labels without documents, or only empty ones, are 0.
+        ``(V, T)`` float32; the row of a label without documents, or with empty ones only, is 0.
     """
     centroids = sparse.csr_array(labels.T @ features, dtype=np.float32)
     return _with_unit_rows(centroids)
@@ -25,16 +90,16 @@ def label_centroids(features: sparse.csr_array, labels: sparse.csr_array) -> spa
 def clustered_order(
     centroids: sparse.csr_array, group_size: int, *, seed: int = 1, rounds: int = 10
 ) -> np.ndarray:
-    """Ranks such that runs of ``group_size`` are labels with like centroids, and neighbouring runs near.
+    """Ranks that put labels with similar centroids into one group, and similar groups next to each other.
 
-    Recursive bisection by balanced spherical 2-means, as in Parabel (Prabhu et al., 2018), here into groups
-    of exactly equal size.
+    The method is recursive bisection by balanced spherical 2-means, as in Parabel (Prabhu et al., 2018), but
+    with groups of exactly equal size.
 
     Args:
         centroids: ``(V, T)``, see :func:`label_centroids`.
-        group_size: labels a group; the last may have fewer.
-        seed: of the axes that the two means begin with.
-        rounds: of 2-means, at most.
+        group_size: labels per group; the last group may have fewer.
+        seed: of the axes that 2-means starts from.
+        rounds: largest number of rounds of 2-means per bisection.
 
     Returns:
         ``(V,)`` int64: the rank of each label.
@@ -43,8 +108,8 @@ def clustered_order(
 
     def coordinate(labels: np.ndarray) -> np.ndarray:
         part = centroids[labels]
-        # A mixture of all labels rather than two of them: labels far from both would all lie at 0. Two steps
-        # of the power method take it towards the axis along which the labels differ most.
+        # The start is a mixture of all labels. Two labels would not do: labels far from both lie at 0. Two
+        # steps of the power method turn it towards the axis along which the labels differ most.
         along = random.standard_normal(len(labels)).astype(np.float32)
         for _ in range(2):
             along = part @ (part.T @ (along - along.mean()))
@@ -68,7 +133,7 @@ def clustered_order(
 
 
 def _direction(part: sparse.csr_array, members: np.ndarray) -> np.ndarray:
-    """The unit sum of some rows."""
+    """The sum of the rows in ``members``, scaled to length 1."""
     total = part.T @ members.astype(np.float32)
     return total / max(float(np.linalg.norm(total)), 1e-12)
 

@@ -24,31 +24,40 @@ class LabelSets:
 
     @classmethod
     def of(cls, sets: Sequence[Sequence[int] | np.ndarray]) -> LabelSets:
-        """Of one sequence of labels a document."""
+        """From one sequence of labels per document."""
         offsets = np.zeros(len(sets) + 1, dtype=np.int64)
-        np.cumsum([len(own) for own in sets], out=offsets[1:])
-        flat = [np.asarray(own, dtype=np.int64) for own in sets]
-        return cls(np.concatenate(flat) if flat else np.empty(0, dtype=np.int64), offsets)
+        np.cumsum([len(labels) for labels in sets], out=offsets[1:])
+        arrays = [np.asarray(labels, dtype=np.int64) for labels in sets]
+        return cls(np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64), offsets)
 
     @classmethod
     def of_names(cls, sets: Iterable[Iterable[str]]) -> tuple[LabelSets, list[str]]:
-        """Of names, which are numbered as they come, and the names by number."""
+        """From one sequence of label names per document; names are numbered in order of appearance.
+
+        Returns:
+            The label sets, and the names by number.
+        """
         numbers: dict[str, int] = {}
         labels, offsets = array("q"), array("q", [0])
-        for own in sets:
-            labels.extend(numbers.setdefault(name, len(numbers)) for name in own)
+        for names in sets:
+            labels.extend(numbers.setdefault(name, len(numbers)) for name in names)
             offsets.append(len(labels))
         return cls(np.array(labels, dtype=np.int64), np.array(offsets, dtype=np.int64)), list(numbers)
 
     def renumbered(self, numbers: np.ndarray, num_labels: int) -> LabelSets:
-        """With ``numbers[label]``, below ``num_labels``, for ``label``; sets sorted, without repetition."""
+        """Replaces each ``label`` by ``numbers[label]``; the sets come out sorted, without repetition.
+
+        Args:
+            numbers: new number of each label, below ``num_labels``.
+            num_labels: number of labels afterwards.
+        """
         matrix = LabelSets(numbers[self.labels], self.offsets).matrix(num_labels)
         matrix.sort_indices()
         return LabelSets.of_matrix(matrix)
 
     @classmethod
     def of_matrix(cls, matrix: sparse.csr_array) -> LabelSets:
-        """Of documents × labels; what is not 0 is a label of the document."""
+        """From a matrix of documents × labels; entries other than 0 are labels of the document."""
         matrix = sparse.csr_array(matrix)
         matrix.eliminate_zeros()
         return cls(matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64))
@@ -60,17 +69,17 @@ class LabelSets:
         return self.labels[self.offsets[document] : self.offsets[document + 1]]
 
     def take(self, documents: np.ndarray) -> LabelSets:
-        """Those of some documents, in that order."""
+        """The label sets of some documents, in the given order."""
         return LabelSets.of([self[document] for document in documents.tolist()])
 
     def counts(self, num_labels: int) -> np.ndarray:
-        """How many documents have each of ``num_labels`` labels: ``(V,)`` int64."""
+        """Number of documents per label, for ``num_labels`` labels: ``(V,)`` int64."""
         return np.bincount(self.labels, minlength=num_labels)
 
     def matrix(self, num_labels: int) -> sparse.csr_array:
-        """Documents × labels, float32 ones."""
+        """Documents × labels, float32: 1 where the document has the label."""
         ones = np.ones(len(self.labels), dtype=np.float32)
-        # A copy, for duplicates are summed in place.
+        # Copies, because duplicates are summed in place.
         parts = (ones, self.labels.copy(), self.offsets.copy())
         matrix = sparse.csr_array(parts, shape=(len(self), num_labels))
         matrix.sum_duplicates()
@@ -79,5 +88,5 @@ class LabelSets:
 
     @property
     def without_labels(self) -> int:
-        """Number of documents that have none."""
+        """Number of documents without a label."""
         return int((np.diff(self.offsets) == 0).sum())

@@ -1,4 +1,4 @@
-"""Finds the files of a data set, in any of their layouts, and cuts off a validation part."""
+"""Finds the files of a data set, in any of their layouts, and splits off a validation part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _ROLES = {"train": ("train", "trn"), "valid": ("valid", "val", "dev"), "test": (
 
 @dataclass(frozen=True)
 class Split:
-    """Documents and their label sets; labels from ``len(label_names)`` up are unknown in training."""
+    """Documents and their label sets.
+
+    Labels from ``len(XmcData.label_names)`` upwards are on no training document.
+    """
 
     documents: Documents
     sets: LabelSets
@@ -34,7 +37,7 @@ class Split:
         return len(self.sets)
 
     def take(self, numbers: np.ndarray) -> Split:
-        """Some documents, in that order."""
+        """The documents with these numbers, in the given order."""
         if isinstance(self.documents, list):
             chosen: Documents = [self.documents[int(number)] for number in numbers]
         else:
@@ -47,9 +50,10 @@ class XmcData:
     """One data set.
 
     Attributes:
-        train, valid, test: its parts; only ``train`` is always there.
-        label_names: of labels ``0 … V - 1``, those of the training part before anything was held out of it.
-        unseen: names of labels that only ``valid`` and ``test`` have: ``V, V + 1, …``.
+        train, valid, test: its parts; ``valid`` and ``test`` may be ``None``.
+        label_names: names of the labels ``0 … V - 1``: those of the training part before documents were held
+            out of it.
+        unseen: names of the labels ``V, V + 1, …``, which only files other than the training part have.
     """
 
     train: Split
@@ -62,13 +66,18 @@ class XmcData:
 def load_parts(path: Path) -> dict[str, Part]:
     """The parts of the data set at ``path``, by role: ``"train"``, perhaps ``"valid"`` and ``"test"``.
 
-    Layouts: a folder with ``train_texts.txt`` (or ``train_raw_texts.txt``) and ``train_labels.txt``; with
-    ``train.jsonl`` (or ``trn.json.gz``); with ``X.trn.npz`` and ``Y.trn.npz``, in either order; with
-    ``train.txt`` in the repository's format; each with ``test`` or ``tst`` for ``train`` likewise. Or the
-    common beginning of ``….X.npz``, ``….Y.npz`` and perhaps ``….labels.txt``: one matrix without a split.
+    ``path`` is a folder with one of these layouts:
+
+    - ``train_texts.txt`` (or ``train_raw_texts.txt``) and ``train_labels.txt``;
+    - ``train.jsonl`` (or ``trn.json.gz`` and the like);
+    - ``X.trn.npz`` and ``Y.trn.npz``, or ``trn.X.npz`` and ``trn.Y.npz``;
+    - ``train.txt`` in the Extreme Classification Repository's format.
+
+    The files of the other parts have ``valid`` or ``test`` in place of ``train``. Or ``path`` is the common
+    beginning of ``….X.npz``, ``….Y.npz`` and perhaps ``….labels.txt``: one part that is not split yet.
 
     Raises:
-        UsageError: if there is no training part in any of them.
+        UsageError: if there is no training part in any layout.
     """
     if not path.is_dir():
         matrices = [path.with_name(f"{path.name}.{letter}.npz") for letter in "XY"]
@@ -76,8 +85,8 @@ def load_parts(path: Path) -> dict[str, Part]:
             names = path.with_name(f"{path.name}.labels.txt")
             return {"train": read_matrices(matrices[0], matrices[1], names)}
         raise UsageError(
-            f"--dataset {path}: no such folder, nor {matrices[0].name} with {matrices[1].name}; docs/xmc.md "
-            "has the layouts"
+            f"--dataset {path}: no such folder, nor {matrices[0].name} with {matrices[1].name}; "
+            "docs/guides/text.md lists the layouts"
         )
     parts = {role: part for role, words in _ROLES.items() if (part := _find(path, words)) is not None}
     if "train" not in parts:
@@ -95,7 +104,7 @@ def _find(folder: Path, words: Sequence[str]) -> Part | None:
             if (folder / name).is_file():
                 if not labels.is_file():
                     raise UsageError(
-                        f"{folder / name} needs {labels.name} beside it, a line of labels a text"
+                        f"{folder / name} needs {labels.name} next to it, with one line of labels per text"
                     )
                 return read_text_pair(folder / name, labels)
         for name in (f"{word}.jsonl", f"{word}.json", f"{word}.jsonl.gz", f"{word}.json.gz"):
@@ -112,15 +121,15 @@ def _find(folder: Path, words: Sequence[str]) -> Part | None:
 def assemble(
     parts: dict[str, Part], valid_size: float | None, test_size: float, seed: int, say: Callable[[str], None]
 ) -> XmcData:
-    """Numbers the labels, and cuts a validation and, where there is none, a test part off the training part.
+    """Numbers the labels, and holds validation and test parts out of the training part if they are missing.
 
     Args:
         parts: see :func:`load_parts`.
-        valid_size: share (below 1) or number of documents held out where there is no validation part; 0 for
-            none, ``None`` for as many as tell epochs apart without being missed in the training.
-        test_size: likewise for the test part.
-        seed: of what is held out.
-        say: gets a sentence for each thing that is odd, such as labels that are in the test part only.
+        valid_size: share (below 1) or number of documents to hold out for validation; 0 for none, ``None``
+            for a default that tells epochs apart and costs the training little.
+        test_size: share or number of documents to hold out for testing; 0 for none.
+        seed: of the choice of documents.
+        say: called with a sentence about each oddity, such as labels that only the test part has.
 
     Raises:
         UsageError: if nothing is left to train on, or a part does not fit the training part.
@@ -133,9 +142,9 @@ def assemble(
     numbers = {name: number for number, name in enumerate(known + unseen)}
     splits: dict[str, Split] = {}
     for role, part in parts.items():
-        # Names that no document of any part has get a number that does not occur.
-        own = np.array([numbers.get(name, 0) for name in part.names], dtype=np.int64)
-        sets = part.sets.renumbered(own, len(numbers))
+        # A name that no document has may get any number, because it does not occur in the sets.
+        new_numbers = np.array([numbers.get(name, 0) for name in part.names], dtype=np.int64)
+        sets = part.sets.renumbered(new_numbers, len(numbers))
         splits[role] = Split(part.documents, sets)
         _remark(part, sets, say)
         if not isinstance(part.documents, list):
@@ -145,12 +154,12 @@ def assemble(
             splits["train"], splits[role] = _held_out(splits["train"], size, seed, role)
     if unseen:
         say(
-            f"{len(unseen):,} labels are in no training document, such as {unseen[0]}; they count as true "
-            "labels that are never found"
+            f"{len(unseen):,} labels are on no training document, such as {unseen[0]}; they count as true "
+            "labels that are never predicted"
         )
     if len(known) < 3:
         raise UsageError(
-            f"{parts['train'].source} has {len(known)} different labels; there must be at least 3"
+            f"{parts['train'].source} has {len(known)} different labels; a training needs at least 3"
         )
     return XmcData(splits["train"], splits.get("valid"), splits.get("test"), known, unseen)
 
@@ -161,7 +170,7 @@ def _as_number(name: str) -> tuple[int, str]:
 
 def _remark(part: Part, sets: LabelSets, say: Callable[[str], None]) -> None:
     if not len(sets):
-        raise UsageError(f"{part.source} holds no document")
+        raise UsageError(f"{part.source} holds no document; remove the file or add documents")
     if sets.without_labels:
         say(f"{part.source}: {sets.without_labels:,} of {len(sets):,} documents have no label")
     if isinstance(part.documents, list):
@@ -176,7 +185,10 @@ def _as_wide(part: Part, train: Part) -> sparse.csr_array:
     terms = train.documents.shape[1]  # type: ignore[union-attr]
     matrix = sparse.csr_array(part.documents)
     if matrix.shape[1] > terms:
-        raise UsageError(f"{part.source} has {matrix.shape[1]:,} terms but {train.source} has {terms:,}")
+        raise UsageError(
+            f"{part.source} has {matrix.shape[1]:,} terms but {train.source} has {terms:,}; both need the "
+            "same columns"
+        )
     matrix.resize(matrix.shape[0], terms)
     return matrix
 

@@ -20,13 +20,13 @@ _TERMS, _IDF, _ABOUT = "terms.txt", "idf.npy", "terms.json"
 
 
 class TermWeights:
-    """TF-IDF as scikit-learn has it, with sublinear term frequencies, unit rows and lower-case terms.
+    """scikit-learn's TF-IDF with sublinear term frequencies, rows of length 1 and lower-case terms.
 
     Args:
-        terms: ``T`` of them.
-        idf: ``(T,)`` float32.
-        characters: terms are runs of so many characters within words (and shorter words), which tell
-            inflected and compound words alike; 0: terms are words.
+        terms: the ``T`` terms.
+        idf: inverse document frequencies, ``(T,)`` float32.
+        characters: 0 if terms are words. Otherwise terms are runs of that many characters within words, and
+            shorter words; inflected and compound words have such runs in common.
     """
 
     def __init__(self, terms: Sequence[str], idf: np.ndarray, characters: int = 0) -> None:
@@ -38,10 +38,16 @@ class TermWeights:
     def fitted(
         cls, texts: Sequence[str], min_documents: int, cache: Path | None = None, characters: int = 0
     ) -> TermWeights:
-        """The terms of at least ``min_documents`` training texts, from ``cache`` if they were found before.
+        """The terms that occur in at least ``min_documents`` training texts.
+
+        Args:
+            texts: the training texts.
+            min_documents: see above.
+            cache: folder of terms that were fitted before.
+            characters: see :class:`TermWeights`.
 
         Raises:
-            UsageError: if there are none.
+            UsageError: if there is no such term.
         """
         if cache is not None:
             name = digest([digest(texts), f"{min_documents} {characters}"])
@@ -54,13 +60,13 @@ class TermWeights:
             vectoriser = _vectoriser(characters, min_df=min_documents).fit(texts)
         except ValueError as error:
             raise UsageError(
-                f"no term stands in {min_documents} training texts; give a smaller --min-documents"
+                f"no term occurs in {min_documents} training texts; give a smaller --min-documents"
             ) from error
         terms = vectoriser.get_feature_names_out().tolist()
         return cls(terms, vectoriser.idf_.astype(np.float32), characters)
 
     def rows(self, texts: Sequence[str], cache: Path | None = None) -> sparse.csr_array:
-        """Weights of texts, ``(N, T)`` float32, from ``cache`` if they were made before."""
+        """Weights of texts, ``(N, T)`` float32, from ``cache`` if they were computed before."""
         if cache is None:
             return sparse.csr_array(self._vectoriser.transform(texts))
         name = digest([digest(texts), digest(self.terms), self.idf.tobytes(), str(self.characters)])
@@ -78,13 +84,13 @@ class TermWeights:
 
     @classmethod
     def load(cls, folder: Path) -> TermWeights:
-        """What :meth:`save` wrote."""
+        """Reads what :meth:`save` wrote."""
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         return cls(read_lines(folder / _TERMS), np.load(folder / _IDF), about["characters"])
 
 
 def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Rows of length 1, empty ones left empty."""
+    """The rows scaled to length 1; empty rows stay empty."""
     return sparse.csr_array(normalize(matrix, copy=True), dtype=np.float32)
 
 

@@ -20,7 +20,7 @@ class Tokens(Sequence[np.ndarray]):
     """Token numbers of many texts, special tokens included; ``tokens[n]`` is ``(length,)`` int32.
 
     Args:
-        folder: what :func:`tokenise` left: ``tokens.npy`` and ``offsets.npy``.
+        folder: a folder that :func:`tokenise` made, with ``tokens.npy`` and ``offsets.npy``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,41 +35,41 @@ class Tokens(Sequence[np.ndarray]):
 
     @property
     def lengths(self) -> np.ndarray:
-        """``(N,)`` int64."""
+        """Number of tokens per text, ``(N,)`` int64."""
         return np.diff(self._offsets)
 
 
 def load_tokeniser(path: Path) -> Any:
-    """The tokeniser of a local encoder, with its own lower-casing.
+    """The tokeniser in a local encoder's folder; it lower-cases if its files say so.
 
     Raises:
-        UsageError: if there is none.
+        UsageError: if the folder holds no tokeniser.
     """
     try:
         return AutoTokenizer.from_pretrained(path, local_files_only=True)
     except Exception as error:
-        # transformers and tokenizers raise anything from OSError to a bare Exception here.
+        # transformers and tokenizers may raise anything here, from OSError to a bare Exception.
         raise UsageError(
-            f"{path} holds no tokeniser that transformers can load ({_first_line(error)}); copy the files "
-            "that belong to the encoder, such as tokenizer.json, into it"
+            f"{path} holds no tokeniser that transformers can load ({_first_line(error)}); copy the "
+            "encoder's own tokeniser files, such as tokenizer.json, into the folder"
         ) from error
 
 
 def token_lists(tokeniser: Any, texts: Sequence[str], max_len: int) -> list[list[int]]:
-    """Token numbers of texts, at most ``max_len`` of each, special tokens included."""
+    """Token numbers of texts, at most ``max_len`` per text, special tokens included."""
     return tokeniser(list(texts), truncation=True, max_length=max_len, return_attention_mask=False)[
         "input_ids"
     ]
 
 
 def tokenise(tokeniser: Any, texts: Sequence[str], max_len: int, cache: Path) -> Tokens:
-    """Token numbers of texts, from ``cache`` if they were made before.
+    """Token numbers of texts, from ``cache`` if they were computed before.
 
     Args:
         tokeniser: see :func:`load_tokeniser`.
-        texts: not all tokenised at once, nor kept in memory as numbers.
-        max_len: longest sequence.
-        cache: folder of all that was tokenised so far.
+        texts: they are tokenised in chunks, and their tokens are written to disk, not kept in memory.
+        max_len: how many tokens of a text are kept.
+        cache: folder of all texts that were tokenised so far.
     """
 
     def make(folder: Path) -> None:
@@ -80,7 +80,7 @@ def tokenise(tokeniser: Any, texts: Sequence[str], max_len: int, cache: Path) ->
                 lengths += map(len, lists)
                 for numbers in lists:
                     raw.write(np.asarray(numbers, dtype=np.int32).tobytes())
-        # The header needs the length, which is known only now.
+        # The file's header needs the total length, which is known only now.
         count = sum(lengths)
         mapped = np.lib.format.open_memmap(folder / "tokens.npy", mode="w+", dtype=np.int32, shape=(count,))
         mapped[:] = np.memmap(folder / "raw", dtype=np.int32, mode="r", shape=(count,)) if count else 0
@@ -97,7 +97,7 @@ def _identity(tokeniser: Any) -> str:
     if backend is None:
         return f"{type(tokeniser).__name__} {sorted(tokeniser.get_vocab().items())}"
     about = json.loads(backend.to_str())
-    # What the last call asked for, which is no part of what the tokeniser is.
+    # Settings of the last call, which are not part of the tokeniser's identity.
     about.pop("truncation"), about.pop("padding")
     return json.dumps(about, sort_keys=True)
 

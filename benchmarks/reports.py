@@ -1,0 +1,86 @@
+"""Every results file of the documentation, with the functions that make and write its tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import image
+from benchmarks.claims import report as claims
+from benchmarks.decoding import report as decoding
+from benchmarks.decoding import trained
+from benchmarks.face import partial_fc
+from benchmarks.face import report as face
+from benchmarks.face.__main__ import CLASSIFIERS
+from benchmarks.harness.pages import RESULTS, publish
+from benchmarks.harness.results import read_rows
+from benchmarks.translation import levers, picture
+from benchmarks.translation import report as translation
+from benchmarks.translation.corpora import CORPORA
+from benchmarks.vocabulary import report as vocabulary
+from benchmarks.vocabulary.__main__ import KEY
+from benchmarks.xmc import __main__ as xmc
+from benchmarks.xmc import memory, pairs
+
+Tables = dict[str, str]
+
+
+class Report(NamedTuple):
+    """`tables` makes the tables of a results file, `write` writes them with commands and plots."""
+
+    tables: Callable[[], Tables]
+    write: Callable[[], None]
+
+
+def _published(results: Path, tables: Callable[[Path], Tables]) -> Report:
+    """The report of a results file that has nothing but tables."""
+    return Report(partial(tables, results), lambda: publish(results, tables(results)))
+
+
+def _reports() -> dict[str, Report]:
+    def rows(name: str) -> Path:
+        return RESULTS / f"{name}.jsonl"
+
+    found = {
+        name: Report(
+            partial(translation.tables, rows(name)), partial(translation.write_report, rows(name), name)
+        )
+        for name in CORPORA
+    }
+    found["results-in-short"] = Report(partial(picture.tables, RESULTS), partial(picture.write, RESULTS))
+    for name, module in {
+        "levers": levers, "claims": claims, "decoding": decoding, "decoding-memory-kept": decoding,
+        "face-partial-fc": partial_fc, "xmc-memory": memory,
+    }.items():  # fmt: skip
+        found[name] = Report(partial(module.tables, rows(name)), partial(module.write_report, rows(name)))
+    for name in ("decoding-trained", "tatoeba-64k-decoding"):
+        found[name] = _published(RESULTS / f"{name}.json", trained.tables)
+    found["xmc-tibkat-pairs"] = _published(rows("xmc-tibkat-pairs"), pairs.tables)
+    generated = read_rows(rows("vocabulary"), KEY)
+    found["vocabulary"] = Report(
+        partial(vocabulary.tables, generated, "vocabulary"),
+        partial(vocabulary.write_report, generated, rows("vocabulary")),
+    )
+    found["lfw"] = Report(
+        partial(face.tables, rows("lfw"), list(CLASSIFIERS)),
+        partial(face.write_report, rows("lfw"), list(CLASSIFIERS)),
+    )
+    for name in image.COMPARISONS:
+        if rows(name).exists():
+            found[name] = Report(
+                partial(image.tables, rows(name), name), partial(image.write_report, rows(name), name)
+            )
+    for stem, name in {
+        "xmc-tibkat": "tibkat", "xmc-tibkat-part": "tibkat-part", "xmc-bibtex": "bags",
+        "xmc-delicious": "bags",
+    }.items():  # fmt: skip
+        found[stem] = Report(
+            partial(xmc.tables, rows(stem), name), partial(xmc.write_report, rows(stem), name)
+        )
+    return found
+
+
+REPORTS = _reports()
+"""By the name of the results file."""
