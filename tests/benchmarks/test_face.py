@@ -23,7 +23,7 @@ from vision_xmc.common.options import build
 from vision_xmc.engine.metrics_log import read
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.face.options import ClassifierOptions, FaceOptions
-from vision_xmc.face.train import _parser, found
+from vision_xmc.face.train import _parser, resolved
 
 SMALL = "--embedding 8 --image-size 16 --batch-size 4 --epochs 2 --warmup-epochs 0"
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_one_that_the_trainer_takes() -> None:
     for options in CLASSIFIERS.values():
-        given = vars(_parser().parse_args([found(RECIPE), "--data-path", "DIR", *options.split()]))
+        given = vars(_parser().parse_args([resolved(RECIPE), "--data-path", "DIR", *options.split()]))
         for group in (FaceOptions, ClassifierOptions, LoopOptions):
             build(group, given)
 

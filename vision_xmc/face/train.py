@@ -32,7 +32,7 @@ CONFIGS = Path(__file__).parent / "configs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    given = vars(_parser().parse_args([found(word) for word in words]))
+    given = vars(_parser().parse_args([resolved(word) for word in words]))
     return run_command(PROGRAM, lambda: train(given))
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def found(word: str) -> str:
+def resolved(word: str) -> str:
     """``@NAME`` as the path of the package's file of that name, unless there is a file called so here."""
     packaged = CONFIGS / f"{word[1:]}.txt"
     if word.startswith("@") and not Path(word[1:]).exists() and packaged.is_file():
