@@ -141,6 +141,6 @@ def _number(kind: type, least: float | None, most: float | None) -> Callable[[st
 
 
 def _shown(default: Any) -> str:
-    if default in (MISSING, None, False):
+    if default is MISSING or default is None or default is False:
         return ""
     return f" (default: {'on' if default is True else default})"
