@@ -96,7 +96,8 @@ def row(name: str, seed: int, accuracy: float, **more: Any) -> dict[str, Any]:
             "folds": [9, 10], "pairs": 1200, "tar": 0.5, "used_fraction": 0.25,
             "classifier_bytes": 2_500_000, "train_seconds": 60.0,
             "all_pairs": {"pairs": 30, "pairs_of_one_person": 6, "auc": accuracy + 0.1, "tar": 0.25},
-            "recipe": {"commands": [["a"], ["b"]]}, "versions": {"python": "3"}, "processor": "CPU"}  # fmt: skip
+            "recipe": {"commands": [["a"], ["b"]]}, "versions": {"python": "3"},
+            "processor": "CPU"}  # fmt: skip
     return {"name": name, "seed": seed, "accuracy": accuracy, **same, **more}
 
 
