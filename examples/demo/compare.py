@@ -25,8 +25,8 @@ def measured_steps(
 ) -> dict[str, float]:
     """Milliseconds of processor time of a training step, by output layer.
 
-    Each is measured once for the same options. One that comes later is measured in turns with one that is known,
-    and its time is what it takes in proportion.
+    Each is measured once for the same options. One that comes later takes turns with one that is known, whose
+    recorded time sets the scale.
     """
     # The number of updates is that of some training; the time of a step does not depend on it.
     trainings = {
