@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-epoch", type=int, metavar="N", help="stop earlier, after N epochs (default: no limit)")
     add("--threads", type=int, default=1, metavar="N",
         help="CPU threads of each training (default: %(default)s)")
-    add("--jobs", type=int, default=3, metavar="N",
+    add("--jobs", type=int, default=2, metavar="N",
         help="trainings that run at the same time (default: %(default)s)")
     add("--seed", type=int, default=1, metavar="N", help="of the trainings (default: %(default)s)")
     # fmt: on
