@@ -18,6 +18,7 @@ from benchmarks.harness.train_log import TrainLog
 from .heads import HEADS
 from .progress import TrainingProgress, say
 from .recipe import Recipe
+from .step_time import STEPS
 
 
 def measured_steps(
@@ -47,6 +48,8 @@ def measured_steps(
         asked = options.out / "step-time.trainings.json"
         write_json(asked, {name: trainings[name] for name in (*same[:1], *missing)})
         command = [sys.executable, "-m", "examples.demo.step_time", str(asked), str(result)]
+        if recipe.max_update and recipe.max_update < STEPS:
+            command += ["--steps", str(recipe.max_update)]
         say(f"$ {shown(command)}")
         run_logged(command, options.out / "step-time.log", threads=options.threads, environment=KEEP_MEMORY)
         measured = json.loads(result.read_text(encoding="utf-8"))
