@@ -31,7 +31,7 @@ from benchmarks.harness.results import (
 from benchmarks.harness.sweep import guarded
 from benchmarks.harness.trainings import surroundings
 from benchmarks.xmc.worker import passes
-from vision_xmc.common.options import build
+from mhe_nmt.options import build
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.model import XmcModel, load_model
 from vision_xmc.xmc.options import XmcOptions

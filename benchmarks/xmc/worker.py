@@ -16,7 +16,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from vision_xmc.common.options import add_options, build
+from mhe_nmt.options import add_options, build
 from vision_xmc.xmc.data.label_sets import LabelSets
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.data.terms import TermWeights

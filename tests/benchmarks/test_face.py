@@ -17,9 +17,9 @@ from benchmarks.face.all_pairs import all_pairs, area
 from benchmarks.face.memory import Plan
 from benchmarks.face.report import tables
 from benchmarks.harness.results import write_rows
+from mhe_nmt.options import build
 from tests.vision_xmc.commands import strings
 from tests.vision_xmc.face.pictures_made import view_2, write_people
-from vision_xmc.common.options import build
 from vision_xmc.engine.metrics_log import read
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.face.options import ClassifierOptions, FaceOptions

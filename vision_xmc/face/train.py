@@ -15,8 +15,8 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import Parser, add_options, build, require, shown_defaults
+from mhe_nmt.options import Parser, add_options, build, shown_defaults
+from vision_xmc.common.errors import require, run_command
 from vision_xmc.engine.command import Prepared, Say
 from vision_xmc.engine.command import train as train_task
 from vision_xmc.engine.options import LoopOptions
