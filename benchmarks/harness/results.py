@@ -81,9 +81,9 @@ def scored(name: str, length_penalty: float = 1.0) -> Callable[[Row], str]:
 
 def own_parameters(row: Row) -> str:
     """The output layer's own parameters, and those it shares with the embedding."""
-    own = f"{row['output_layer_parameters']:,}"
+    unshared = f"{row['output_layer_parameters']:,}"
     shared = row["output_layer_shared_parameters"]
-    return f"{own} + {shared:,} shared" if shared else own
+    return f"{unshared} + {shared:,} shared" if shared else unshared
 
 
 def percent(share: float) -> str:

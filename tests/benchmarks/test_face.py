@@ -17,13 +17,13 @@ from benchmarks.face.all_pairs import all_pairs, area
 from benchmarks.face.memory import Plan
 from benchmarks.face.report import tables
 from benchmarks.harness.results import write_rows
+from mhe_nmt.options import build
 from tests.vision_xmc.commands import strings
 from tests.vision_xmc.face.pictures_made import view_2, write_people
-from vision_xmc.common.options import build
 from vision_xmc.engine.metrics_log import read
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.face.options import ClassifierOptions, FaceOptions
-from vision_xmc.face.train import _parser, found
+from vision_xmc.face.train import _parser, resolved
 
 SMALL = "--embedding 8 --image-size 16 --batch-size 4 --epochs 2 --warmup-epochs 0"
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_one_that_the_trainer_takes() -> None:
     for options in CLASSIFIERS.values():
-        given = vars(_parser().parse_args([found(RECIPE), "--data-path", "DIR", *options.split()]))
+        given = vars(_parser().parse_args([resolved(RECIPE), "--data-path", "DIR", *options.split()]))
         for group in (FaceOptions, ClassifierOptions, LoopOptions):
             build(group, given)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mhe_nmt.options import build
 from tests.vision_xmc.image.test_docs import blocks
 from tests.vision_xmc.xmc.corpus import QUICK, run, write_corpus
 from tests.vision_xmc.xmc.test_training import predicted
-from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.xmc.__main__ import _parser
 from vision_xmc.xmc.options import RECIPES, EncoderOptions, LabelHeadOptions, XmcOptions, defaults
