@@ -87,10 +87,10 @@ def own_parameters(row: Row) -> str:
 
 
 def percent(share: float) -> str:
-    """`0.9532` as `95.3 %`, and 1 as `100 %` only if it is exactly that."""
+    """`0.9532` as `95.3%`, and 1 as `100%` only if it is exactly that."""
     if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    return f"{100 * share:.1f} %" if 0.001 <= share <= 0.999 else f"{100 * share:.2f} %"
+        return f"{100 * share:.0f}%"
+    return f"{100 * share:.1f}%" if 0.001 <= share <= 0.999 else f"{100 * share:.2f}%"
 
 
 def markdown_table(rows: Sequence[Row], shown: Sequence[Column]) -> str:
