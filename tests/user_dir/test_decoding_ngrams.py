@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from fairseq.ngram_repeat_block import NGramRepeatBlock
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from user_dir.decoding.ngrams import CandidateNGramBlock
@@ -23,6 +23,8 @@ LABELS = 4
     ),
     size=st.integers(1, 4),
 )
+@example(rows=[[1, 1]], size=2)
+@example(rows=[[1, 1, 1]], size=3)
 def test_struck_labels(rows: list[list[int]], size: int) -> None:
     """In hypotheses of few different labels, which often repeat an n-gram, the first one too."""
     tokens = torch.tensor(rows)
