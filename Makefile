@@ -62,8 +62,8 @@ $(READY): pyproject.toml Makefile
 	  print('ready: torch', torch.__version__, 'fairseq', fairseq.__version__)"
 	@touch $(READY)
 
-# make demo                        a corpus of its own, no download
-# make demo SRC=a.de TGT=a.en      your own two files, one sentence a line
+# make demo                        compares output layers on a made corpus, with no download
+# make demo SRC=a.de TGT=a.en      the same on your own two files, one sentence per line
 SRC ?=
 TGT ?=
 SRC_LANG ?= de
@@ -102,4 +102,4 @@ docs: $(READY)
 	@echo "written to build/site/index.html"
 
 clean:
-	rm -rf demo-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf demo-out build/site .pytest_cache .mypy_cache .ruff_cache

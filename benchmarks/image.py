@@ -195,8 +195,8 @@ def _percent(key: str) -> Callable[[Row], str]:
 
 
 def _digits(row: Row) -> str:
-    found = [row[f"digit{place}"] for place in range(1, 4) if f"digit{place}" in row]
-    return " / ".join(f"{100 * value:.2f}" for value in found) or "–"
+    rates = [row[f"digit{place}"] for place in range(1, 4) if f"digit{place}" in row]
+    return " / ".join(f"{100 * value:.2f}" for value in rates) or "–"
 
 
 COLUMNS: list[Column] = [

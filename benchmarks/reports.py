@@ -43,44 +43,44 @@ def _reports() -> dict[str, Report]:
     def rows(name: str) -> Path:
         return RESULTS / f"{name}.jsonl"
 
-    found = {
+    reports = {
         name: Report(
             partial(translation.tables, rows(name)), partial(translation.write_report, rows(name), name)
         )
         for name in CORPORA
     }
-    found["results-in-short"] = Report(partial(picture.tables, RESULTS), partial(picture.write, RESULTS))
+    reports["results-in-short"] = Report(partial(picture.tables, RESULTS), partial(picture.write, RESULTS))
     for name, module in {
         "levers": levers, "claims": claims, "decoding": decoding, "decoding-memory-kept": decoding,
         "face-partial-fc": partial_fc, "xmc-memory": memory,
     }.items():  # fmt: skip
-        found[name] = Report(partial(module.tables, rows(name)), partial(module.write_report, rows(name)))
+        reports[name] = Report(partial(module.tables, rows(name)), partial(module.write_report, rows(name)))
     for name in ("decoding-trained", "tatoeba-64k-decoding"):
-        found[name] = _published(RESULTS / f"{name}.json", trained.tables)
-    found["xmc-tibkat-pairs"] = _published(rows("xmc-tibkat-pairs"), pairs.tables)
+        reports[name] = _published(RESULTS / f"{name}.json", trained.tables)
+    reports["xmc-tibkat-pairs"] = _published(rows("xmc-tibkat-pairs"), pairs.tables)
     generated = read_rows(rows("vocabulary"), KEY)
-    found["vocabulary"] = Report(
+    reports["vocabulary"] = Report(
         partial(vocabulary.tables, generated, "vocabulary"),
         partial(vocabulary.write_report, generated, rows("vocabulary")),
     )
-    found["lfw"] = Report(
+    reports["lfw"] = Report(
         partial(face.tables, rows("lfw"), list(CLASSIFIERS)),
         partial(face.write_report, rows("lfw"), list(CLASSIFIERS)),
     )
     for name in image.COMPARISONS:
         if rows(name).exists():
-            found[name] = Report(
+            reports[name] = Report(
                 partial(image.tables, rows(name), name), partial(image.write_report, rows(name), name)
             )
     for stem, name in {
         "xmc-tibkat": "tibkat", "xmc-tibkat-part": "tibkat-part", "xmc-bibtex": "bags",
         "xmc-delicious": "bags",
     }.items():  # fmt: skip
-        found[stem] = Report(
+        reports[stem] = Report(
             partial(xmc.tables, rows(stem), name), partial(xmc.write_report, rows(stem), name)
         )
-    return found
+    return reports
 
 
 REPORTS = _reports()
-"""By the name of the results file."""
+"""Reports by the name of their results file."""

@@ -6,7 +6,6 @@ from dataclasses import fields
 from typing import NamedTuple
 
 from data_prep.commands import run_decode, run_encode, run_order, run_prepare, run_score
-from data_prep.flags import Parser, about, add_flags, build
 from data_prep.options import (
     GROUPS,
     FilterOptions,
@@ -16,6 +15,7 @@ from data_prep.options import (
     RunOptions,
     ScoreOptions,
 )
+from mhe_nmt.options import Parser, add_flags, build
 
 
 class Command(NamedTuple):
@@ -65,14 +65,14 @@ def build_parser() -> Parser:
             command.name, help=command.does, description=f"{does} {command.more}".strip()
         )
         added.set_defaults(run=_runner(command))
-        used = {about(of).group for cls in command.options for of in fields(cls)}
+        used = {field.metadata["group"] for cls in command.options for field in fields(cls)}
         groups = {
             title: added.add_argument_group(title, text) for title, text in GROUPS.items() if title in used
         }
         for cls in command.options:
-            add_flags(added, cls, groups)
+            add_flags(added, cls, groups=groups)
     return parser
 
 
 def _runner(command: Command) -> Callable[[argparse.Namespace], None]:
-    return lambda args: command.run(*(build(cls, args) for cls in command.options))
+    return lambda args: command.run(*(build(cls, vars(args)) for cls in command.options))

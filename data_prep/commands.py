@@ -27,9 +27,8 @@ def run_prepare(run: RunOptions, inputs: InputOptions, options: PrepareOptions) 
     """``prepare``."""
     files = _input_files(inputs, options)
     if inputs.src is None and options.test_size is None:
-        options = replace(
-            options, test_size=0
-        )  # with prefixes a test set is given by --testpref or not wanted
+        # With prefixes, a test set is given by --testpref or not wanted.
+        options = replace(options, test_size=0)
     manifest, ran = prepare(files, run.destdir, options, overwrite=run.overwrite, quiet=run.quiet)
     if not run.quiet:
         print(prepare_report(manifest) if ran else f"{run.destdir} is up to date; nothing to do")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import PrepError
-from data_prep.flags import flag_of
 from data_prep.manifest import FORMAT, MANIFEST_NAME, SCRATCH_NAME, Manifest, library_versions
 from data_prep.options import FIRST_STAGE, PrepareOptions
+from mhe_nmt.options import flag_of
 
 _WAY_OUT = "use --overwrite to start anew there, or another --destdir"
 

@@ -9,8 +9,8 @@ from sacrebleu.metrics import BLEU
 
 from data_prep.clean import RATIO_FREE_WORDS
 from data_prep.errors import PrepError
-from data_prep.flags import about, flag_of, option
 from data_prep.split import DEFAULT_SHARE, DEFAULT_SIZE
+from mhe_nmt.options import REQUIRED, flag_of, option
 
 GROUPS = {
     "input": "Either fairseq-style prefixes or two plain files.",
@@ -30,39 +30,28 @@ _LANGUAGE = re.compile(r"[A-Za-z0-9_]+")
 class RunOptions:
     """Where ``prepare`` writes, and what it may do there."""
 
-    destdir: Path = option("output folder", metavar="DIR")
+    destdir: Path = option(REQUIRED, "output folder", metavar="DIR")
     overwrite: bool = option(
-        "start anew in a folder that holds another run or other files (default: refuse)", default=False
+        False, "start anew in a folder that holds another run or other files (default: refuse)"
     )
-    quiet: bool = option("show no progress bars and no report (default: both)", default=False)
+    quiet: bool = option(False, "show no progress bars and no report (default: both)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """The text that ``prepare`` reads."""
 
-    trainpref: str | None = option(
-        "training files P.SOURCE and P.TARGET", default=None, metavar="P", group="input"
-    )
+    trainpref: str | None = option(None, "training files P.SOURCE and P.TARGET", metavar="P", group="input")
     validpref: str | None = option(
-        "validation files (default: hold out --valid-size training pairs)",
-        default=None,
-        metavar="P",
-        group="input",
+        None, "validation files (default: hold out --valid-size training pairs)", metavar="P", group="input"
     )
     testpref: str | None = option(
-        "test files, which become test, test1 ... (default: none)",
-        default=None,
-        metavar="P[,P2...]",
-        group="input",
+        None, "test files, which become test, test1 ... (default: none)", metavar="P[,P2...]", group="input"
     )
     src: Path | None = option(
-        "source file; validation and test pairs are held out of it",
-        default=None,
-        metavar="FILE",
-        group="input",
+        None, "source file; validation and test pairs are held out of it", metavar="FILE", group="input"
     )
-    tgt: Path | None = option("target file that goes with --src", default=None, metavar="FILE", group="input")
+    tgt: Path | None = option(None, "target file that goes with --src", metavar="FILE", group="input")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +61,15 @@ class PrepareOptions:
     The manifest records all of these, in this order.
     """
 
-    source_lang: str = option("source language, for example de", short="-s", metavar="LANG", stage="clean")
-    target_lang: str = option("target language, for example en", short="-t", metavar="LANG", stage="clean")
+    source_lang: str = option(
+        REQUIRED, "source language, for example de", aliases=("-s",), metavar="LANG", stage="clean"
+    )
+    target_lang: str = option(
+        REQUIRED, "target language, for example en", aliases=("-t",), metavar="LANG", stage="clean"
+    )
     max_words: int = option(
+        250,
         "drop pairs with a longer side; a Han or Kana character counts as a word",
-        default=250,
         metavar="N",
         least=1,
         most=10**9,
@@ -84,30 +77,30 @@ class PrepareOptions:
         stage="clean",
     )
     max_ratio: float = option(
+        3.0,
         "drop pairs with one side more than R times as long as the other, unless both have at most "
         f"{RATIO_FREE_WORDS} words",
-        default=3.0,
         metavar="R",
         least=1,
         group="cleaning",
         stage="clean",
     )
     keep_duplicates: bool = option(
-        "keep repeated pairs (default: drop them)", default=False, group="cleaning", stage="clean"
+        False, "keep repeated pairs (default: drop them)", group="cleaning", stage="clean"
     )
     overlap: str = option(
+        "pair",
         "which training pairs to drop because of the validation and test sets that are given: the same pairs "
         "(pair), all pairs that share a sentence with them (sentence), or none (keep); held-out pairs never "
         "share a sentence with training",
-        default="pair",
         choices=("pair", "sentence", "keep"),
         group="cleaning",
         stage="clean",
     )
     valid_size: int | None = option(
+        None,
         "number of validation pairs to hold out (default: one pair in "
         f"{DEFAULT_SHARE}, at most {DEFAULT_SIZE:,})",
-        default=None,
         metavar="N",
         least=1,
         most=10**9,
@@ -115,8 +108,8 @@ class PrepareOptions:
         stage="clean",
     )
     test_size: int | None = option(
+        None,
         "number of test pairs to hold out (default: as for validation with --src, none with --trainpref)",
-        default=None,
         metavar="N",
         least=0,
         most=10**9,
@@ -124,8 +117,8 @@ class PrepareOptions:
         stage="clean",
     )
     seed: int = option(
+        1,
         "seed of the hold-out and of SentencePiece",
-        default=1,
         metavar="N",
         least=0,
         most=MAX_SEED,
@@ -133,15 +126,15 @@ class PrepareOptions:
         stage="clean",
     )
     subword: str = option(
+        "unigram",
         "kind of SentencePiece model",
-        default="unigram",
         choices=("unigram", "bpe"),
         group="subwords",
         stage="subword",
     )
     vocab_size: int = option(
+        8000,
         "number of pieces per model",
-        default=8000,
         metavar="N",
         least=5,
         most=10**6,
@@ -149,11 +142,11 @@ class PrepareOptions:
         stage="subword",
     )
     joined_dictionary: bool = option(
-        "one model and one dictionary for both languages", default=True, group="subwords", stage="subword"
+        True, "one model and one dictionary for both languages", group="subwords", stage="subword"
     )
     character_coverage: float = option(
+        1.0,
         "share of the characters that get a piece; 0.9995 for Chinese or Japanese",
-        default=1.0,
         metavar="SHARE",
         least=0.98,
         most=1,
@@ -161,18 +154,18 @@ class PrepareOptions:
         stage="subword",
     )
     byte_fallback: bool = option(
-        "spell unknown characters in bytes (default: off)", default=False, group="subwords", stage="subword"
+        False, "spell unknown characters in bytes (default: off)", group="subwords", stage="subword"
     )
     normalization: str = option(
+        "nmt_nfkc",
         "SentencePiece's normalisation; the nfkc ones turn full-width punctuation into ASCII",
-        default="nmt_nfkc",
         choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
         group="subwords",
         stage="subword",
     )
     moses: bool = option(
+        False,
         "normalise punctuation and tokenise with Moses before SentencePiece (default: off)",
-        default=False,
         group="subwords",
         stage="subword",
     )
@@ -207,7 +200,7 @@ class PrepareOptions:
         return asdict(self)
 
 
-FIRST_STAGE = {of.name: about(of).stage for of in fields(PrepareOptions)}
+FIRST_STAGE = {field.name: field.metadata["stage"] for field in fields(PrepareOptions)}
 """The first stage that uses each option of :class:`PrepareOptions`."""
 
 
@@ -215,31 +208,29 @@ FIRST_STAGE = {of.name: about(of).stage for of in fields(PrepareOptions)}
 class FilterOptions:
     """Of ``encode`` and ``decode``."""
 
-    data: Path = option("folder made by prepare", metavar="DESTDIR")
-    lang: str = option("language of the text", metavar="LANG")
+    data: Path = option(REQUIRED, "folder made by prepare", metavar="DESTDIR")
+    lang: str = option(REQUIRED, "language of the text", metavar="LANG")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderOptions:
     """Of ``order``."""
 
-    data: Path = option("folder made by prepare", metavar="DESTDIR")
-    output: Path = option("file to write: comments, then one rank per line", metavar="FILE")
+    data: Path = option(REQUIRED, "folder made by prepare", metavar="DESTDIR")
+    output: Path = option(REQUIRED, "file to write: comments, then one rank per line", metavar="FILE")
     lang: str | None = option(
-        "language of the dictionary (default: the target language)", default=None, metavar="LANG"
+        None, "language of the dictionary (default: the target language)", metavar="LANG"
     )
     cluster_size: int | None = option(
+        None,
         "words per cluster, which is the last radix (default: that of two near-equal radices)",
-        default=None,
         metavar="N",
         least=2,
         most=10**9,
     )
-    window: int = option(
-        "how many words apart two neighbours may be", default=2, metavar="N", least=1, most=100
-    )
-    dimensions: int = option("dimensions of the word vectors", default=64, metavar="N", least=1, most=10**4)
-    seed: int = option("seed of the decomposition", default=1, metavar="N", least=0, most=MAX_SEED)
+    window: int = option(2, "how many words apart two neighbours may be", metavar="N", least=1, most=100)
+    dimensions: int = option(64, "dimensions of the word vectors", metavar="N", least=1, most=10**4)
+    seed: int = option(1, "seed of the decomposition", metavar="N", least=0, most=MAX_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,45 +238,38 @@ class ScoreOptions:
     """Of ``score``."""
 
     hypotheses: Path | None = option(
-        "translations, one per line, in pieces or in plain text",
-        default=None,
-        metavar="FILE",
-        one_of="translations",
+        None, "translations, one per line, in pieces or in plain text", metavar="FILE", one_of="translations"
     )
     generate: Path | None = option(
+        None,
         "output of fairseq-generate (generate-test.txt or stdout)",
-        default=None,
         metavar="FILE",
         one_of="translations",
     )
-    data: Path | None = option("folder made by prepare", default=None, metavar="DESTDIR")
-    subset: str = option("split of --data whose reference to use", default="test")
+    data: Path | None = option(None, "folder made by prepare", metavar="DESTDIR")
+    subset: str = option("test", "split of --data whose reference to use")
     reference: Path | None = option(
-        "raw reference (default: that of --data and --subset)", default=None, metavar="FILE"
+        None, "raw reference (default: that of --data and --subset)", metavar="FILE"
     )
     spm_model: Path | None = option(
-        "SentencePiece model that joins the pieces (default: the model of --data)",
-        default=None,
-        metavar="FILE",
+        None, "SentencePiece model that joins the pieces (default: the model of --data)", metavar="FILE"
     )
     target_lang: str | None = option(
-        "language of the translations (default: that of --data)", default=None, short="-t", metavar="LANG"
+        None, "language of the translations (default: that of --data)", aliases=("-t",), metavar="LANG"
     )
     moses: bool | None = option(
-        "undo Moses tokenisation (default: if --data was prepared with --moses)", default=None
+        None, "undo Moses tokenisation (default: if --data was prepared with --moses)"
     )
     input_format: str = option(
+        "auto",
         "whether translations are in pieces; auto takes them for pieces if most lines hold U+2581",
-        default="auto",
         choices=("auto", "pieces", "text"),
     )
-    allow_missing: bool = option("score missing translations as empty lines (default: refuse)", default=False)
+    allow_missing: bool = option(False, "score missing translations as empty lines (default: refuse)")
     tokenize: str | None = option(
-        "sacrebleu's tokeniser (default: by language, mostly 13a)", default=None, choices=TOKENIZERS
+        None, "sacrebleu's tokeniser (default: by language, mostly 13a)", choices=TOKENIZERS
     )
     json: Path | None = option(
-        "write the scores as JSON; - is standard output (default: no)", default=None, metavar="FILE"
+        None, "write the scores as JSON; - is standard output (default: no)", metavar="FILE"
     )
-    output: Path | None = option(
-        "write the detokenised translations (default: no)", default=None, metavar="FILE"
-    )
+    output: Path | None = option(None, "write the detokenised translations (default: no)", metavar="FILE")

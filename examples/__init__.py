@@ -1,1 +1,1 @@
-"""Things to run and look at: `python -m examples.demo`."""
+"""Things to run and look at: `python -m examples.demo`, `python -m examples.golden_losses`."""

@@ -12,35 +12,24 @@ from typing import Any, get_type_hints
 from torch import Tensor
 
 from mhe_nmt.heads import HEADS, OutputHead, build_head
+from mhe_nmt.options import flag_keywords, flag_of, option
 from mhe_nmt.order import IDENTITY, IDENTITY_NAMES, named_order
 
 
 def _option(
-    default: Any,
-    help: str,
-    *,
-    keyword: str | None = None,
-    metavar: str | None = None,
-    choices: Sequence[str] | None = None,
-    formerly: Sequence[str] = (),
-    aliases: Sequence[str] = (),
+    default: Any, help: str, *, keyword: str | None = None, formerly: Sequence[str] = (), **more: Any
 ) -> Any:
-    """A field, with what a command line needs to know of it.
+    """An option of the heads.
 
     Args:
         default: its default, for the library and for every command.
         help: its description.
         keyword: the parameter of the heads' constructors, where that has another name.
-        metavar: what stands for its value in the help.
-        choices: its possible values.
         formerly: names that it had; commands and checkpoints that use them are still read.
-        aliases: further flags.
+        more: see :func:`mhe_nmt.options.option`.
     """
-    flags = [*aliases, *("--" + name.replace("_", "-") for name in formerly)]
-    about = {"help": help, "metavar": metavar, "choices": choices, "aliases": flags, "may_change": False}
-    return dataclasses.field(
-        default=default, metadata={**about, "keyword": keyword, "formerly": tuple(formerly)}
-    )
+    aliases = (*more.pop("aliases", ()), *map(flag_of, formerly))
+    return option(default, help, aliases=aliases, keyword=keyword, formerly=tuple(formerly), **more)
 
 
 @dataclass(frozen=True)
@@ -195,10 +184,11 @@ class HeadConfig:
             )
 
 
-def add_flags(parser: argparse.ArgumentParser, prefix: str, leave_out: Collection[str] = ()) -> None:
-    """Adds a flag per option of :class:`HeadConfig`.
+def add_head_flags(parser: argparse.ArgumentParser, prefix: str, leave_out: Collection[str] = ()) -> None:
+    """Adds a flag per option of :class:`HeadConfig` to a parser that is not ours, such as fairseq's.
 
     A flag that is not given leaves ``None``, so that :meth:`HeadConfig.from_options` knows what was given.
+    Radices are one word, ``90,90``, because positional arguments may follow them.
 
     Args:
         parser: gets the flags.
@@ -209,18 +199,11 @@ def add_flags(parser: argparse.ArgumentParser, prefix: str, leave_out: Collectio
     for field in dataclasses.fields(HeadConfig):
         if field.name in leave_out:
             continue
-        about, shown = field.metadata, field.default
-        names = [f"--{prefix}-{name.replace('_', '-')}" for name in (field.name, *about["formerly"])]
-        keywords: dict[str, Any] = {"dest": f"{prefix}_{field.name}", "default": None}
-        if hints[field.name] is bool:
-            keywords["action"], shown = argparse.BooleanOptionalAction, "on" if field.default else "off"
-        elif field.name == "radices":
-            keywords["metavar"] = "B1,B2,..."
-        else:
-            keywords |= {"type": _plain_type(hints[field.name]), "choices": about["choices"]}
-            keywords["metavar"] = about["metavar"]
-        text = about["help"] if shown is None else f"{about['help']} (default: {shown})"
-        parser.add_argument(*names, help=text.replace("%", "%%"), **keywords)
+        keywords = flag_keywords(field, hints[field.name])
+        if field.name == "radices":
+            keywords = {"help": keywords["help"], "metavar": "B1,B2,..."}
+        names = [flag_of(f"{prefix}-{name}") for name in (field.name, *field.metadata["formerly"])]
+        parser.add_argument(*names, dest=f"{prefix}_{field.name}", default=None, **keywords)
 
 
 def option_names() -> list[str]:
@@ -247,10 +230,6 @@ def _plain(config: HeadConfig) -> dict[str, Any]:
     """The options as a checkpoint has them."""
     values = dataclasses.asdict(config)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _plain_type(hint: Any) -> type:
-    return next(kind for kind in (int, float, str) if hint in (kind, kind | None))
 
 
 def _fields_by_keyword() -> list[tuple[dataclasses.Field[Any], str]]:

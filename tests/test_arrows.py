@@ -28,8 +28,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "vision_xmc.face": _TRAINER,
     "benchmarks.harness": ("mhe_nmt",),
     "benchmarks": ("mhe_nmt", "user_dir", "data_prep", "vision_xmc", "benchmarks"),
-    # The demo trains the models of the translation benchmark.
-    "examples": ("mhe_nmt", "data_prep", "benchmarks.harness", "benchmarks.translation.heads"),
+    "examples": ("mhe_nmt", "data_prep", "benchmarks.harness"),
     "tests": ("mhe_nmt", "user_dir", "data_prep", "vision_xmc", "benchmarks", "examples"),
 }
 PACKAGES = tuple(dict.fromkeys(room.partition(".")[0] for room in ALLOWED))

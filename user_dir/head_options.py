@@ -12,7 +12,7 @@ from typing import Any, cast
 from torch import nn
 
 from mhe_nmt import HeadConfig, OutputHead
-from mhe_nmt.config import add_flags, option_names
+from mhe_nmt.config import add_head_flags, option_names
 from mhe_nmt.order import ORDER_NAMES
 from user_dir.errors import UsageError
 
@@ -26,7 +26,7 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
 
     Label smoothing is an option of the criterion.
     """
-    add_flags(parser, "mhe", leave_out=("label_smoothing",))
+    add_head_flags(parser, "mhe", leave_out=("label_smoothing",))
     parser.add_argument(
         "--mhe-share-input-embeddings",
         action="store_true",

@@ -18,7 +18,7 @@ _COLOURS = {"product": "tab:red", "cascade-digit": "tab:green", "cascade-table":
 def tables(rows: Sequence[Row]) -> dict[str, str]:
     """A table for each regime, and one of what a random order costs in both."""
     means = means_of(rows)
-    found = {}
+    named = {}
     for regime in REGIMES:
         own = [row for row in means if row["regime"] == regime]
         if own:
@@ -26,13 +26,13 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
                 f"Width {own[0]['width']}, {own[0]['sentences']:,} sentences "
                 f"({own[0]['positions']:,} words), {own[0]['updates']:,} updates."
             )
-            found[regime] = f"{setting}\n\n{markdown_table(own, _COLUMNS)}"
-    return found | {"loss": _losses(means)}
+            named[regime] = f"{setting}\n\n{markdown_table(own, _COLUMNS)}"
+    return named | {"loss": _losses(means)}
 
 
 def means_of(rows: Sequence[Row]) -> list[Row]:
     """One row per regime, head and order, with means over seeds and `..._spread`."""
-    found = []
+    averaged = []
     for regime in REGIMES:
         for head in HEADS:
             for kind in (*ORDERS, "none"):
@@ -44,8 +44,8 @@ def means_of(rows: Sequence[Row]) -> list[Row]:
                         figures = [row[key] for row in members]
                         mean[key] = statistics.mean(figures)
                         mean[f"{key}_spread"] = statistics.stdev(figures) if len(figures) > 1 else None
-                    found.append(mean)
-    return found
+                    averaged.append(mean)
+    return averaged
 
 
 def _bits(key: str) -> Callable[[Row], str]:
@@ -70,15 +70,15 @@ _COLUMNS: list[Column] = [
 def _losses(means: Sequence[Row]) -> str:
     """A row for each regime and head: the figures of the random order less those of the clustered one."""
     by_key = {(row["regime"], row["name"], row["order"]): row for row in means}
-    found = []
+    losses = []
     for regime in REGIMES:
         for head in _COLOURS:
             random, clustered = (by_key.get((regime, head, order)) for order in ("random", "clustered"))
             if random and clustered:
                 loss = {key: random[key] - clustered[key] for key in _FIGURES}
-                found.append({"regime": regime, "name": head, **loss})
+                losses.append({"regime": regime, "name": head, **loss})
     return markdown_table(
-        found,
+        losses,
         [
             ("regime", lambda row: row["regime"]),
             ("head", lambda row: in_words(row["name"])),

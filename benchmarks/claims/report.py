@@ -28,7 +28,7 @@ def write_report(results: Path) -> None:
 def tables(results: Path) -> dict[str, str]:
     """The tables of all claims that have rows."""
     rows = read_rows(results, KEY)
-    found = {
+    named = {
         f"{results.stem}-{claim}-{name}": text
         for claim, module in _CLAIMS.items()
         if (own := _of(claim, rows))
@@ -37,8 +37,8 @@ def tables(results: Path) -> dict[str, str]:
     if rows:
         minutes = sum(row["cpu_seconds"] for row in rows) / 60
         measured = f"{len(rows)} measurements, {minutes:.0f} minutes of processor time. {measured_with(rows)}"
-        found[f"{results.stem}-measured"] = measured
-    return found
+        named[f"{results.stem}-measured"] = measured
+    return named
 
 
 def _of(claim: str, rows: list[Row]) -> list[Row]:

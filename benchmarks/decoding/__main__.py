@@ -107,17 +107,17 @@ def generate(data: Path, checkpoint: Path, task: str, options: argparse.Namespac
         "--beam", str(options.beam), "--batch-size", str(options.sentences),
         "--min-len", length, "--max-len-a", "0", "--max-len-b", length, "--no-progress-bar",
     ]  # fmt: skip
-    found: list[tuple[str, ...]] = []
+    reported: list[tuple[str, ...]] = []
 
     def look(line: str) -> None:
         match = _TRANSLATED.search(line)
         if match:
-            found.append(match.groups())
+            reported.append(match.groups())
 
     took = run_logged(command, data.parent / "generate.log", threads=options.threads, on_line=look)
-    if not found:
+    if not reported:
         raise CommandError(f"fairseq-generate did not report its speed (log: {data.parent / 'generate.log'})")
-    seconds, speed = map(float, found[-1])
+    seconds, speed = map(float, reported[-1])
     return {
         "generate_s": seconds,
         "sentences_per_s": speed,

@@ -31,7 +31,7 @@ def tables(results: Path) -> dict[str, str]:
         f"Models have a mean entropy of {rows[0]['nats']:g} nats. {rows[0]['sentences']} sentences × beam "
         f"{rows[0]['beam']}, translations of {rows[0]['length']} tokens. {measured_with(rows)}"
     )
-    found = {
+    named = {
         "step": _by_size(
             rows, lambda row, base: _with_ratio(row["step_ms"], base["step_ms"] / row["step_ms"])
         ),
@@ -45,7 +45,7 @@ def tables(results: Path) -> dict[str, str]:
         "parameters": _by_size(rows, lambda row, base: f"{row['output_parameters']:,}"),
         "setting": setting,
     }
-    return {f"{results.stem}-{name}": text for name, text in found.items()}
+    return {f"{results.stem}-{name}": text for name, text in named.items()}
 
 
 def _with_ratio(value: float, ratio: float) -> str:

@@ -60,9 +60,9 @@ def measured(run: Path, options: argparse.Namespace) -> Row:
         features, _ = model(**batch["net_input"], features_only=True)
         entropy = mean_entropy(model, features[batch["target"] != task.target_dictionary.pad()])
     row: dict[str, Any] = {"name": run.name, "labels": len(task.target_dictionary), "entropy_nats": entropy}
-    for name, own in (("dense", task), ("candidates", candidates)):
-        found = measure(model, own, batch, options.beam, options.repeats)
-        row.update({f"{name}_{key}": value for key, value in found.items()})
+    for name, its_task in (("dense", task), ("candidates", candidates)):
+        figures = measure(model, its_task, batch, options.beam, options.repeats)
+        row.update({f"{name}_{key}": value for key, value in figures.items()})
     return row
 
 

@@ -133,7 +133,7 @@ def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
             write_whole(verified, "".join(printed))
 
     run_once(lines, folder, options.threads, on_line=catch)
-    found, beyond = map(json.loads, verified.read_text(encoding="utf-8").splitlines())
+    on_folds, beyond = map(json.loads, verified.read_text(encoding="utf-8").splitlines())
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     trained = json.loads((folder / "options.json").read_text(encoding="utf-8"))
     fraction = used_fraction(read_metrics(folder / "metrics.jsonl"))
@@ -145,11 +145,11 @@ def _measured(options: argparse.Namespace, name: str, seed: int) -> Row:
         "people": result["people"],
         "updates": result["updates"],
         "epochs": result["epochs"],
-        "accuracy": found["accuracy"],
-        "fold_standard_error": found["standard_error"],
-        "folds": found["folds"],
-        "pairs": found["pairs"],
-        "tar": found["tar_at_far"][FAR],
+        "accuracy": on_folds["accuracy"],
+        "fold_standard_error": on_folds["standard_error"],
+        "folds": on_folds["folds"],
+        "pairs": on_folds["pairs"],
+        "tar": on_folds["tar_at_far"][FAR],
         "all_pairs": beyond,
         "used_fraction": fraction,
         "classifier_bytes": plan.peak,

@@ -171,9 +171,9 @@ def new_optimizer(head: nn.Module) -> torch.optim.Optimizer:
 def _train(head: nn.Module, features: torch.Tensor, labels: torch.Tensor) -> None:
     optimizer = new_optimizer(head)
     for _ in range(3):
-        found = head(features.requires_grad_(), labels, torch.Generator().manual_seed(1))
-        found.nll.mean().backward()
-        del found
+        output = head(features.requires_grad_(), labels, torch.Generator().manual_seed(1))
+        output.nll.mean().backward()
+        del output
         optimizer.step()
         optimizer.zero_grad()
 

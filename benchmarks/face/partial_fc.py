@@ -130,14 +130,14 @@ class _Trainer:
     def update(self, features: Tensor, labels: Tensor, seed: int) -> None:
         features = features.clone().requires_grad_()
         started = time.process_time()
-        found = self.head(features, labels, torch.Generator().manual_seed(seed))
-        found.nll.mean().backward()
+        output = self.head(features, labels, torch.Generator().manual_seed(seed))
+        output.nll.mean().backward()
         between = time.process_time()
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.passes.append(1000 * (between - started))
         self.steps.append(1000 * (time.process_time() - between))
-        self.trained.append(found.trained)
+        self.trained.append(output.trained)
 
     def row(self) -> Row:
         passes, steps = self.passes[WARM_UP:], self.steps[WARM_UP:]
@@ -208,12 +208,12 @@ def tables(results: Path) -> dict[str, str]:
         for base in rows
         if (row["name"], base["name"], row["classes"]) == (name, other, base["classes"])
     ]
-    found = {
+    named = {
         "times": markdown_table(rows, _TIMES),
         "ratios": markdown_table(pairs, _RATIOS),
         "measured": measured_with(rows),
     }
-    return {f"{results.stem}-{name}": text for name, text in found.items()}
+    return {f"{results.stem}-{name}": text for name, text in named.items()}
 
 
 class RandomClasses(nn.Module):

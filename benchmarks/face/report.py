@@ -121,13 +121,13 @@ def tables(results: Path, order: Sequence[str]) -> dict[str, str]:
         f"{one['epochs']:g} epochs, {one['updates']:,} updates. All pairs: {beyond['pairs']:,}, of which "
         f"{beyond['pairs_of_one_person']:,} show one person. {measured_with(rows)}"
     )
-    found = {
+    named = {
         "accuracy": markdown_table(table, _ACCURACY),
         "all-pairs": markdown_table(table, _ALL_PAIRS),
         "cost": markdown_table(table, _COST),
         "setting": setting,
     }
-    return {f"{results.stem}-{name}": text for name, text in found.items()}
+    return {f"{results.stem}-{name}": text for name, text in named.items()}
 
 
 def write_plot(rows: Sequence[Row], order: Sequence[str], path: Path) -> None:

@@ -30,7 +30,7 @@ _DETAILS = [
     (r"-bottleneck-(\d+)", "bottleneck of {}"),
     (r"-(\d+)-groups", "{} groups"),
     (r"-(\d+)-prototypes", "{} prototypes"),
-    (r"-(\d+)-percent", "{} %"),
+    (r"-(\d+)-percent", "{}%"),
     (r"-(\d+)-labels", lambda labels: f"V = {int(labels):,}"),
     (r"-(joint)", "joint form"),
     (r"-(clustered|cells|tied|projection)", "{}"),

@@ -81,16 +81,16 @@ def scored(name: str, length_penalty: float = 1.0) -> Callable[[Row], str]:
 
 def own_parameters(row: Row) -> str:
     """The output layer's own parameters, and those it shares with the embedding."""
-    own = f"{row['output_layer_parameters']:,}"
+    unshared = f"{row['output_layer_parameters']:,}"
     shared = row["output_layer_shared_parameters"]
-    return f"{own} + {shared:,} shared" if shared else own
+    return f"{unshared} + {shared:,} shared" if shared else unshared
 
 
 def percent(share: float) -> str:
-    """`0.9532` as `95.3 %`, and 1 as `100 %` only if it is exactly that."""
+    """`0.9532` as `95.3%`, and 1 as `100%` only if it is exactly that."""
     if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    return f"{100 * share:.1f} %" if 0.001 <= share <= 0.999 else f"{100 * share:.2f} %"
+        return f"{100 * share:.0f}%"
+    return f"{100 * share:.1f}%" if 0.001 <= share <= 0.999 else f"{100 * share:.2f}%"
 
 
 def markdown_table(rows: Sequence[Row], shown: Sequence[Column]) -> str:

@@ -203,13 +203,13 @@ def count_parameters(experiment: Experiment) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that the figures depend on."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in ("torch", "fairseq-fixed", "fairseq", "sentencepiece", "sacrebleu"):
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def _read(path: Path) -> dict[str, Any] | None:

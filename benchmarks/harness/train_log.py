@@ -14,14 +14,14 @@ _RECORD = re.compile(r"\| INFO \| (train_inner|train|valid) \| (\{.*\})\s*$")
 
 def parse_line(line: str) -> tuple[str, dict[str, Any]] | None:
     """("train" | "valid" | "train_inner", record), numbers as numbers; None for any other line."""
-    found = _RECORD.search(line)
-    if not found:
+    match = _RECORD.search(line)
+    if not match:
         return None
     try:
-        record = json.loads(found[2])
+        record = json.loads(match[2])
     except json.JSONDecodeError:
         return None
-    return found[1], {name: _number(value) for name, value in record.items()}
+    return match[1], {name: _number(value) for name, value in record.items()}
 
 
 def _number(value: Any) -> Any:
@@ -41,17 +41,20 @@ class TrainLog:
     @classmethod
     def read(cls, path: Path) -> TrainLog:
         """Raises ValueError if the log has no finished epoch."""
-        found: dict[str, dict[float, dict[str, Any]]] = {"train": {}, "valid": {}, "train_inner": {}}
+        records_of: dict[str, dict[float, dict[str, Any]]] = {"train": {}, "valid": {}, "train_inner": {}}
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if parsed := parse_line(line):
                     kind, record = parsed
                     key = f"{kind}_num_updates" if kind != "train_inner" else "num_updates"
-                    found[kind][record.get(key, 0)] = record
-        if not found["train"] or not found["valid"]:
+                    records_of[kind][record.get(key, 0)] = record
+        if not records_of["train"] or not records_of["valid"]:
             raise ValueError(f"{path} has no finished epoch with a validation")
         return cls(
-            *([records[key] for key in sorted(records)] for records in (found["train"], found["valid"]))
+            *(
+                [records[key] for key in sorted(records)]
+                for records in (records_of["train"], records_of["valid"])
+            )
         )
 
     @property

@@ -108,5 +108,5 @@ def keep(row: Row, results: Path) -> None:
 
 def surroundings(*packages: str) -> Row:
     """The part of a row that names the versions and the processor it was measured with."""
-    found = {package: version(package) for package in packages}
-    return {"versions": {"python": versions()["python"], **found}, "processor": processor_name()}
+    numbers = {package: version(package) for package in packages}
+    return {"versions": {"python": versions()["python"], **numbers}, "processor": processor_name()}

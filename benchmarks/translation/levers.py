@@ -186,12 +186,12 @@ _COLUMNS: list[Column] = [
 def tables(results: Path) -> dict[str, str]:
     """A table for each section, by name."""
     rows = sorted(read_rows(results, KEY), key=lambda row: row["section"])
-    found = {
+    named = {
         f"{results.stem}-{_dashed(section)}": markdown_table(list(members), _COLUMNS)
         for section, members in groupby(rows, key=lambda row: row["section"])
     }
     signed = "\n".join(f"`{signature}`" for signature in signatures(rows))
-    return found | {f"{results.stem}-signatures": f"{signed}\n\n{measured_with(rows)}"}
+    return named | {f"{results.stem}-signatures": f"{signed}\n\n{measured_with(rows)}"}
 
 
 def write_report(results: Path) -> None:

@@ -71,11 +71,11 @@ def _summary(folder: Path) -> list[Row]:
         )
     )
     updates = trained[TIED_SOFTMAX]["recipe"]["updates"]
-    found = []
+    summary = []
     for name in SUMMED_UP:
         row = trained.get(name + EQUAL_TIME, trained[name])
         is_equal_time = name == TIED_SOFTMAX or row["name"] != name
-        found.append(
+        summary.append(
             {
                 **row,
                 "name": name,
@@ -86,7 +86,7 @@ def _summary(folder: Path) -> list[Row]:
                 "decoding": decoding.get(name),
             }
         )
-    return found
+    return summary
 
 
 def _decoding_step(row: Row) -> str:

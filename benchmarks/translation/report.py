@@ -66,13 +66,13 @@ def tables(results: Path) -> dict[str, str]:
         "\n".join(f"`{signature}`" for signature in signatures(rows)),
         measured_with(rows),
     ]
-    found = {
+    named = {
         "quality": markdown_table(means(rows), _QUALITY),
         "cost": cost(step_times(results), read_json(memory_file(results))),
         "paired": markdown_table(read_json(tests_file(results)), _PAIRED),
         "runs": "\n\n".join(of_runs),
     }
-    return {f"{results.stem}-{name}": table for name, table in found.items()}
+    return {f"{results.stem}-{name}": table for name, table in named.items()}
 
 
 _RUNS: list[Column] = [
@@ -97,7 +97,7 @@ _PAIRED: list[Column] = [
 
 def means(rows: Sequence[Row]) -> list[Row]:
     """One row per name: the first seed's, with figures that are means over seeds, and their spread."""
-    found = []
+    averaged = []
     for name in dict.fromkeys(row["name"] for row in rows):
         members = [row for row in rows if row["name"] == name]
         mean = {**members[0], "seeds": len(members)}
@@ -108,8 +108,8 @@ def means(rows: Sequence[Row]) -> list[Row]:
             figures = {key: statistics.mean(s[key] for s in scores) for key in ("bleu", "chrf++")}
             spread = statistics.stdev(s["bleu"] for s in scores) if len(scores) > 1 else None
             mean["scores"].append({**score, **figures, "bleu_spread": spread})
-        found.append(mean)
-    return found
+        averaged.append(mean)
+    return averaged
 
 
 def mean_bleu(row: Row) -> str:
@@ -168,7 +168,7 @@ def _measured(rows: Sequence[Row], key: str, shown: Callable[[float], str]) -> C
 
 
 def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: str) -> None:
-    """A PNG with one point per output layer.
+    """A PNG with one point per output layer, a square for trainings in equal time.
 
     Args:
         path: the PNG.
@@ -178,16 +178,17 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
     """
     milliseconds = {row["name"]: row["head_ms"] for row in times}
     figure, ((left, right),) = subplots(1, 2, width=6, height=5, sharey=True)
-    for number, row in enumerate(means):
-        score = row["scores"][0]
+    layers = list(dict.fromkeys(without_equal_time(row["name"]) for row in means))
+    for row in means:
+        score, layer = row["scores"][0], without_equal_time(row["name"])
         style = {
-            "marker": "s" if row["name"].endswith(EQUAL_TIME) else "o", "color": f"C{number}", "capsize": 3,
+            "marker": "s" if row["name"].endswith(EQUAL_TIME) else "o",
+            "color": f"C{layers.index(layer)}", "capsize": 3,
             "markerfacecolor": "none" if row["output_layer_shared_parameters"] else None,
             "label": in_words(row["name"]), "linestyle": "",
         }  # fmt: skip
         parameters = row["output_layer_parameters"] + row["output_layer_shared_parameters"]
         left.errorbar([parameters], [score["bleu"]], yerr=score["bleu_spread"], **style)
-        layer = without_equal_time(row["name"])
         if layer in milliseconds:
             right.errorbar([milliseconds[layer]], [score["bleu"]], yerr=score["bleu_spread"], **style)
     left.set(
@@ -197,6 +198,7 @@ def write_plot(path: Path, means: Sequence[Row], times: Sequence[Row], title: st
     right.set(xlabel="output layer's part of a training step, ms of processor time")
     for axes in (left, right):
         axes.set(xscale="log")
+        axes.xaxis.set_minor_formatter("")
         axes.grid(True, which="both", alpha=0.3)
     left.legend(fontsize="small")
     figure.suptitle(title)

@@ -23,13 +23,13 @@ def paired_tests(rows: Sequence[Row], runs: Path, data: Path) -> list[Row]:
     """
     references = (data / "raw" / "test.en").read_text(encoding="utf-8").splitlines()
     outputs = {(row["name"], row["seed"]): runs / folder_name(row["name"], row["seed"]) for row in rows}
-    found = []
+    tests = []
     for name in dict.fromkeys(row["name"] for row in rows if row["name"] != TIED_SOFTMAX):
         seeds = [s for n, s in outputs if n == name and (TIED_SOFTMAX, s) in outputs]
         if seeds:
             pair = [[_translations(outputs[n, s]) for s in seeds] for n in (TIED_SOFTMAX, name)]
-            found.append({"name": name, "seeds": seeds, **_compare(*pair, references * len(seeds))})
-    return found
+            tests.append({"name": name, "seeds": seeds, **_compare(*pair, references * len(seeds))})
+    return tests
 
 
 def _translations(folder: Path) -> list[str]:
@@ -46,12 +46,12 @@ def _compare(
     ]
     metrics = {"BLEU": BLEU(references=[references]), "chrF++": CHRF(word_order=2, references=[references])}
     _, scores = PairedTest(outputs, metrics, references=None, test_type="bs", n_samples=SAMPLES)()
-    found: dict[str, float] = {}
+    differences: dict[str, float] = {}
     for prefix in ("bleu", "chrf"):
         base, other = next(pair for name, pair in scores.items() if name.lower().startswith(prefix))
-        found[f"{prefix}_difference"] = other.score - base.score
-        found[f"{prefix}_p"] = other.p_value
-    return found
+        differences[f"{prefix}_difference"] = other.score - base.score
+        differences[f"{prefix}_p"] = other.p_value
+    return differences
 
 
 def folder_name(name: str, seed: int) -> str:

@@ -30,15 +30,15 @@ def tables(rows: Sequence[Row], stem: str) -> dict[str, str]:
         for size in sorted({row["labels"] for row in rows})
     }
     minutes = sum(row["cpu_seconds"] for row in rows) / 60
-    found = {
+    named = {
         "best": _best([own for own in by_size.values() if any(row["name"] == FULL_SOFTMAX for row in own)]),
         "texts": markdown_table([own[0] for own in by_size.values()], _TEXTS),
         "measured": f"All rows took {minutes:.0f} minutes of processor time. {measured_with(rows)}",
     }
     for size, own in by_size.items():
-        found[f"{size}-quality"] = markdown_table(own, _QUALITY)
-        found[f"{size}-cost"] = markdown_table(own, _cost(own))
-    return {f"{stem}-{name}": text for name, text in found.items()}
+        named[f"{size}-quality"] = markdown_table(own, _QUALITY)
+        named[f"{size}-cost"] = markdown_table(own, _cost(own))
+    return {f"{stem}-{name}": text for name, text in named.items()}
 
 
 _TEXTS: list[Column] = [

@@ -224,12 +224,12 @@ def write_report(results: Path, name: str) -> None:
 def tables(results: Path, name: str) -> dict[str, str]:
     """Quality and cost, their rows in the order of the comparison."""
     rows = _ordered(results, name)
-    found = {
+    named = {
         "quality": markdown_table(rows, _QUALITY),
         "cost": markdown_table(rows, _COST),
         "measured": f"{rows[-1]['documents']:,} test documents. {measured_with(rows)}",
     }
-    return {f"{results.stem}-{key}": text for key, text in found.items()}
+    return {f"{results.stem}-{key}": text for key, text in named.items()}
 
 
 def _ordered(results: Path, name: str) -> list[Row]:

@@ -31,7 +31,7 @@ from benchmarks.harness.results import (
 from benchmarks.harness.sweep import guarded
 from benchmarks.harness.trainings import surroundings
 from benchmarks.xmc.worker import passes
-from vision_xmc.common.options import build
+from mhe_nmt.options import build
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.model import XmcModel, load_model
 from vision_xmc.xmc.options import XmcOptions
@@ -64,9 +64,9 @@ def _benchmark(options: argparse.Namespace) -> None:
     for number, (run, milliseconds) in enumerate(zip(options.runs, times, strict=True)):
         row: Row = {"name": run.name, "threads": options.threads, "batch_size": batch}
         row |= {"passes_ms": milliseconds, "passes_ratio": milliseconds / times[0]}
-        for part, found in hits.items():
-            row[part] = {f"P@{k}": difference(found[number], found[0], k) for k in CUTOFFS}
-            row[part]["documents"] = len(found[0])
+        for part, of_models in hits.items():
+            row[part] = {f"P@{k}": difference(of_models[number], of_models[0], k) for k in CUTOFFS}
+            row[part]["documents"] = len(of_models[0])
         rows.append(row | surroundings("torch"))
         print(json.dumps(rows[-1]), flush=True)
     write_rows(options.results, rows)
@@ -82,10 +82,10 @@ def _common(runs: Sequence[Path]) -> tuple[XmcData, int]:
             raise CommandError(f"{run} is not the folder of a training: there is no {path.name} in it")
         given.append(json.loads(path.read_text(encoding="utf-8")))
     for name in ("dataset", "data_path", "documents", "valid_size", "test_size", "data_seed", "batch_size"):
-        found = [options[name] for options in given]
-        if any(value != found[0] for value in found):
+        values = [options[name] for options in given]
+        if any(value != values[0] for value in values):
             shown = name.replace("_", "-")
-            raise CommandError(f"the trainings have different --{shown}: {', '.join(map(str, found))}")
+            raise CommandError(f"the trainings have different --{shown}: {', '.join(map(str, values))}")
     return load_data(build(XmcOptions, given[0]), print), given[0]["batch_size"]
 
 
@@ -101,24 +101,24 @@ def _hits(model: XmcModel, part: Split) -> np.ndarray:
 
 def difference(hits: np.ndarray, base: np.ndarray, k: int) -> dict[str, float | None]:
     """P@k, its difference to the base's, and the standard error of the difference over documents."""
-    own, other = (found[:, :k].mean(1, dtype=float) for found in (hits, base))
+    own, other = (right[:, :k].mean(1, dtype=float) for right in (hits, base))
     mean, error = mean_of((own - other).tolist())
     return {"value": own.mean(), "difference": mean, "standard_error": error}
 
 
 def _cell(row: Row, part: str, name: str) -> str:
-    found = row[part][name]
-    text = f"{100 * found['value']:.2f}"
-    if not found["standard_error"]:
+    score = row[part][name]
+    text = f"{100 * score['value']:.2f}"
+    if not score["standard_error"]:
         return text
-    return f"{text} ({100 * found['difference']:+.2f} ± {100 * found['standard_error']:.2f})"
+    return f"{text} ({100 * score['difference']:+.2f} ± {100 * score['standard_error']:.2f})"
 
 
 def tables(results: Path) -> dict[str, str]:
     """A table for each part of the documents, and one of the passes."""
     rows = read_rows(results, ("name",))
     name: Column = ("training", lambda row: row["name"])
-    found = {}
+    named = {}
     for part in PARTS:
         if part in rows[0]:
             columns: list[Column] = [
@@ -126,14 +126,14 @@ def tables(results: Path) -> dict[str, str]:
                 for k in CUTOFFS
             ]
             table = markdown_table(rows, [name, *columns])
-            found[part] = f"{table}\n\n{rows[0][part]['documents']:,} documents."
+            named[part] = f"{table}\n\n{rows[0][part]['documents']:,} documents."
     passes: list[Column] = [
         ("passes, ms", lambda row: f"{row['passes_ms']:.1f}"),
         ("to the first", lambda row: f"{row['passes_ratio']:.2f}"),
     ]
     setting = f"{rows[0]['batch_size']} documents per update. {measured_with(rows)}"
-    found["passes"] = f"{markdown_table(rows, [name, *passes])}\n\n{setting}"
-    return {f"{results.stem}-{key}": text for key, text in found.items()}
+    named["passes"] = f"{markdown_table(rows, [name, *passes])}\n\n{setting}"
+    return {f"{results.stem}-{key}": text for key, text in named.items()}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from vision_xmc.common.options import add_options, build
+from mhe_nmt.options import add_options, build
 from vision_xmc.xmc.data.label_sets import LabelSets
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.data.terms import TermWeights
@@ -76,10 +76,10 @@ def _omikuji(data: XmcData, given: dict[str, Any]) -> dict[str, Any]:
         for start, end in zip(test.indptr[:-1], test.indptr[1:], strict=True)
     ]
     began = time.monotonic()
-    found = [[label for label, _ in model.predict(row, top_k=K)] for row in pairs]
-    milliseconds = 1000 * (time.monotonic() - began) / len(found)
+    ranked = [[label for label, _ in model.predict(row, top_k=K)] for row in pairs]
+    milliseconds = 1000 * (time.monotonic() - began) / len(ranked)
     # A tree may find fewer than five labels; the rest are misses.
-    labels = torch.tensor([row + [-1] * (K - len(row)) for row in found])
+    labels = torch.tensor([row + [-1] * (K - len(row)) for row in ranked])
     return {
         **_scores(labels, data, given),
         "train_seconds": seconds,
@@ -135,7 +135,7 @@ def _bytes(model: XmcModel) -> int:
     return weights + sum(part.nbytes for part in parts)
 
 
-def _scores(found: torch.Tensor, data: XmcData, given: dict[str, Any]) -> dict[str, float]:
+def _scores(best: torch.Tensor, data: XmcData, given: dict[str, Any]) -> dict[str, float]:
     test, train = data.test, data.train
     assert test is not None
     labels, offsets = (torch.from_numpy(part) for part in (test.sets.labels, test.sets.offsets))
@@ -143,9 +143,9 @@ def _scores(found: torch.Tensor, data: XmcData, given: dict[str, Any]) -> dict[s
     a, b = build(XmcOptions, given).propensity
     weights = inverse_propensities(torch.from_numpy(train.sets.counts(count)), len(train), a, b)
     # Misses get numbers that no label has.
-    found = found.where(found >= 0, torch.arange(count, count + K).expand_as(found))
+    best = best.where(best >= 0, torch.arange(count, count + K).expand_as(best))
     weights = torch.cat((weights, weights.new_zeros(K)))
-    sums = {name: float(value) for name, value in ranking_sums(found, labels, offsets, weights).items()}
+    sums = {name: float(value) for name, value in ranking_sums(best, labels, offsets, weights).items()}
     return {"documents": len(test), **ranking_means(sums, len(test))}
 
 
@@ -199,12 +199,12 @@ def passes(models: Sequence[XmcModel], train: Split, batch_size: int) -> list[fl
     """
     seconds: list[list[float]] = [[] for _ in models]
     for part in _updates(train, batch_size):
-        for model, found in zip(models, seconds, strict=True):
-            found.append(_pass(model, part))
+        for model, taken in zip(models, seconds, strict=True):
+            taken.append(_pass(model, part))
             model.classifier.head.zero_grad()
     for model in models:
         model.classifier.head.eval()
-    return [1000 * statistics.median(found) for found in seconds]
+    return [1000 * statistics.median(taken) for taken in seconds]
 
 
 def _updates(train: Split, batch_size: int) -> Iterator[Split]:

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import logging
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,7 +97,11 @@ def parsing_of(command: Command) -> tuple[argparse.ArgumentParser, list[str]]:
     def caught(self: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
         raise _Parsing(self, list(sys.argv[1:] if args is None else args))
 
-    main: Callable[[], Any] = importlib.import_module(command.module).main
+    module = importlib.import_module(command.module)
+    # A small script has no function of that name; it is run as a command is.
+    main: Callable[[], Any] = getattr(module, "main", None) or (
+        lambda: runpy.run_module(command.module, run_name="__main__")
+    )
     with (
         mock.patch.object(argparse.ArgumentParser, "parse_args", caught),
         mock.patch.object(sys, "argv", [command.name, *command.arguments]),

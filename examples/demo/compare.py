@@ -8,39 +8,56 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness.process import KEEP_MEMORY, USER_DIR, run_logged, shown, stop_others
-from benchmarks.harness.results import Row, write_whole
-from benchmarks.harness.runner import Experiment, run, train
+from benchmarks.harness.results import Row
+from benchmarks.harness.runner import Experiment, run, train, write_json
 from benchmarks.harness.train_log import TrainLog
 
 from .heads import HEADS
 from .progress import TrainingProgress, say
 from .recipe import Recipe
+from .step_time import STEPS
 
 
 def measured_steps(
     names: Sequence[str], data: Path, recipe: Recipe, options: argparse.Namespace
 ) -> dict[str, float]:
-    """Milliseconds of processor time of a training step, by output layer; measured once for these options."""
-    # The learning rate is that of some training; the time of a step does not depend on it.
+    """Milliseconds of processor time of a training step, by output layer.
+
+    Each is measured once for the same options. One that comes later takes turns with one that is known, whose
+    recorded time sets the scale.
+    """
+    # The number of updates is that of some training; the time of a step does not depend on it.
     trainings = {
         name: [
-            str(data), "--user-dir", str(USER_DIR), *HEADS[name].options(data),
-            *recipe.train_options(1000), "--seed", str(options.seed),
+            str(data),
+            "--user-dir",
+            str(USER_DIR),
+            *HEADS[name].options(data),
+            *recipe.train_options(1000),
         ]
         for name in names
-    }  # fmt: skip
-    asked, result = options.out / "step-time.trainings.json", options.out / "step-time.json"
-    text = json.dumps(trainings, indent=1) + "\n"
-    if not result.exists() or not asked.exists() or asked.read_text(encoding="utf-8") != text:
-        result.unlink(missing_ok=True)
-        write_whole(asked, text)
+    }
+    record, result = options.out / "step-time.json", options.out / "step-time.last.json"
+    known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    same = [name for name in names if name in known and known[name]["options"] == trainings[name]]
+    missing = [name for name in names if name not in same]
+    if missing:
+        asked = options.out / "step-time.trainings.json"
+        write_json(asked, {name: trainings[name] for name in (*same[:1], *missing)})
         command = [sys.executable, "-m", "examples.demo.step_time", str(asked), str(result)]
+        if recipe.max_update and recipe.max_update < STEPS:
+            command += ["--steps", str(recipe.max_update)]
         say(f"$ {shown(command)}")
         run_logged(command, options.out / "step-time.log", threads=options.threads, environment=KEEP_MEMORY)
-    steps: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
-    return steps
+        measured = json.loads(result.read_text(encoding="utf-8"))
+        scale = known[same[0]]["ms"] / measured[same[0]] if same else 1.0
+        new = {name: {"options": trainings[name], "ms": scale * measured[name]} for name in missing}
+        known = known | new
+        write_json(record, known)
+    return {name: known[name]["ms"] for name in names}
 
 
 def experiments_of(

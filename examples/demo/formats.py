@@ -33,7 +33,7 @@ PK PL PR PT PW PY QA RO RS RU RW SA SE SG SI SL SM SN SO SR SV SY SZ TG TH TJ TM
 VN VU WS ZA ZM ZW
 """)
 
-# Time zones of oceans; and others that CLDR names by an island, a country or something larger than a city.
+# CLDR names time zones by cities, except for those of oceans and some named by an island or a country.
 _OCEANS = re.compile(r"Etc/|Antarctica/|Atlantic/|Indian/|Pacific/|Arctic/")
 _NO_CITIES = re.compile(
     r"St\. |Saint|Lower|Fernando|Bahia|Kaiman|Cura|Jamaika|Kamtschatka|Sachalin|Katar|Vatikan|Brunei|Insel"
@@ -71,7 +71,7 @@ def _both(value: Callable[[str], str]) -> Pair:
 
 
 def cities() -> list[Pair]:
-    """Cities that CLDR names in German, by their time zones, and some with one name."""
+    """Cities of CLDR's time zones that have a German name, and cities that both languages write alike."""
     german, english = (_locale(name).time_zones for name in LOCALES)
     cities = [(city, city) for city in _CITIES]
     for zone in sorted(german):

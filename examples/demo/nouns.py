@@ -100,12 +100,17 @@ def _compounds(firsts: str, nouns: list[Noun]) -> list[Noun]:
 _THINGS = _nouns(lexicon.THINGS)
 _EVENTS = _nouns(lexicon.EVENTS)
 _MEN = _nouns(lexicon.WORKERS)
-_TAUGHT = _nouns("n Buch/Bücher book, m Kurs/Kurse course, f Prüfung/Prüfungen exam")
+_BOOKS = _nouns("n Buch/Bücher book")
+_TAUGHT = _nouns("m Kurs/Kurse course, f Prüfung/Prüfungen exam")
 _TEACHING = _nouns("m Lehrer/Lehrer teacher, w Student/Studenten student, m Professor/Professoren professor")
 
 #: Plain nouns, compounds, and adjectives of each class.
 CLASSES: dict[str, tuple[list[Noun], list[Noun], str]] = {
-    "thing": (_THINGS, _compounds(lexicon.MATERIALS, _THINGS), lexicon.THING_ADJECTIVES),
+    "thing": (
+        _THINGS,
+        [*_compounds(lexicon.MATERIALS, _THINGS), *_compounds(lexicon.SUBJECTS, _BOOKS)],
+        lexicon.THING_ADJECTIVES,
+    ),
     "worker": (
         [*_MEN, *map(_feminine, _MEN)],
         _compounds(lexicon.SUBJECTS, [*_TEACHING, *map(_feminine, _TEACHING)]),

@@ -71,7 +71,7 @@ class Recipe:
 # costs more than a matrix product.
 # Byte-pair encoding keeps the names and numbers whole that unigram pieces would put together from parts.
 SYNTHETIC = Recipe(
-    vocab_size=16_000, seconds=100, layers=2, width=128, inner_width=256,
+    vocab_size=16_000, seconds=80, layers=2, width=128, inner_width=256,
     dropout=0.0, max_tokens=600, learning_rate=2e-3, warmup=100, subword="bpe",
 )  # fmt: skip
 

@@ -74,9 +74,11 @@ def _explanation(rows: Sequence[Row], data: Path, recipe: Recipe, options: argpa
         length = f"Each training had {recipe.max_update:,} updates"
     else:
         length = f"Each training had {recipe.seconds:g} s of processor time at its measured time per step"
+    short = "The cheaper layers gain updates. After longer trainings of all, the rows would differ less."
     lines = [
         f"{symbols:,} target symbols. {length}; {threads}, {rows[0]['processor']}.",
         "Step times are medians, measured in one process in which the models took turns.",
+        *([] if recipe.max_update else [short]),
         *(f"sacrebleu {signature}" for signature in signatures(rows)),
     ]
     # Two spaces end a line in Markdown.

@@ -29,13 +29,14 @@ def main() -> None:
     )
     parser.add_argument("trainings", type=Path, help="JSON: options of fairseq-train by name")
     parser.add_argument("result", type=Path, help="JSON: milliseconds by name")
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="default: %(default)s")
     options = parser.parse_args()
     trainings = json.loads(options.trainings.read_text(encoding="utf-8"))
-    write_whole(options.result, json.dumps(measure(trainings), indent=1) + "\n")
+    write_whole(options.result, json.dumps(measure(trainings, options.steps), indent=1) + "\n")
 
 
 def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, float]:
-    """The median of each training's steps, after some that warm up."""
+    """The median of each training's steps, after some that warm up where there are enough."""
     trainers = {name: new_trainer(arguments) for name, arguments in trainings.items()}
     times: dict[str, list[float]] = {name: [] for name in trainers}
     for batch in some_batches(next(iter(trainers.values())), steps):
@@ -43,7 +44,7 @@ def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, fl
             started = time.process_time()
             trainer.train_step([batch])
             times[name].append(1000 * (time.process_time() - started))
-    return {name: statistics.median(taken[WARMUP:]) for name, taken in times.items()}
+    return {name: statistics.median(taken[WARMUP:] or taken) for name, taken in times.items()}
 
 
 def some_batches(trainer: Any, number: int) -> list[Any]:

@@ -17,13 +17,13 @@ from benchmarks.face.all_pairs import all_pairs, area
 from benchmarks.face.memory import Plan
 from benchmarks.face.report import tables
 from benchmarks.harness.results import write_rows
+from mhe_nmt.options import build
 from tests.vision_xmc.commands import strings
 from tests.vision_xmc.face.pictures_made import view_2, write_people
-from vision_xmc.common.options import build
 from vision_xmc.engine.metrics_log import read
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.face.options import ClassifierOptions, FaceOptions
-from vision_xmc.face.train import _parser, found
+from vision_xmc.face.train import _parser, resolved
 
 SMALL = "--embedding 8 --image-size 16 --batch-size 4 --epochs 2 --warmup-epochs 0"
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_one_that_the_trainer_takes() -> None:
     for options in CLASSIFIERS.values():
-        given = vars(_parser().parse_args([found(RECIPE), "--data-path", "DIR", *options.split()]))
+        given = vars(_parser().parse_args([resolved(RECIPE), "--data-path", "DIR", *options.split()]))
         for group in (FaceOptions, ClassifierOptions, LoopOptions):
             build(group, given)
 
@@ -87,7 +87,7 @@ def test_rows_made_by_the_real_commands(
     text = results.with_suffix(".md").read_text(encoding="utf-8")
     for table in tables(results, list(CLASSIFIERS)).values():
         assert table in text
-    assert "\n# ArcFace, sampling, 50 %, seed 2\n" in (tmp_path / "commands" / "made.sh").read_text()
+    assert "\n# ArcFace, sampling, 50%, seed 2\n" in (tmp_path / "commands" / "made.sh").read_text()
     with Image.open(results.with_suffix(".png")) as plot:
         assert plot.format == "PNG"
 
@@ -110,12 +110,12 @@ def test_means_and_standard_errors(tmp_path: Path) -> None:
     made = tables(tmp_path / "made.jsonl", list(CLASSIFIERS))
     assert made["made-accuracy"].splitlines()[2:] == [
         "| ArcFace | 3 | 72.00 ± 1.15 | ± 1.00 | – | 50.00 ± 0.00 |",
-        "| ArcFace, sampling, 25 % | 2 | 73.50 ± 1.50 | ± 1.00 | +1.50 ± 1.89 | 50.00 ± 0.00 |",
+        "| ArcFace, sampling, 25% | 2 | 73.50 ± 1.50 | ± 1.00 | +1.50 ± 1.89 | 50.00 ± 0.00 |",
         "| CosFace | 1 | 50.00 | ± 1.00 | – | 50.00 |",
     ]
     assert made["made-all-pairs"].splitlines()[2:4] == [
         "| ArcFace | 82.00 ± 1.15 | – | 25.00 ± 0.00 |",
-        "| ArcFace, sampling, 25 % | 83.50 ± 1.50 | +1.50 ± 1.89 | 25.00 ± 0.00 |",
+        "| ArcFace, sampling, 25% | 83.50 ± 1.50 | +1.50 ± 1.89 | 25.00 ± 0.00 |",
     ]
     assert made["made-cost"].splitlines()[2] == "| ArcFace | 25.0 | 2.5 | 6000 | 1.0 |"
 

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.image import COMPARISONS, main, tables
 from mhe_nmt import HeadConfig
+from mhe_nmt.options import Parser, add_options, build
 from tests.vision_xmc.commands import REPOSITORY, environment
-from vision_xmc.common.options import Parser, add_options, build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.head import build_head
 from vision_xmc.image.options import ImageOptions

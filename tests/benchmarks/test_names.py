@@ -26,7 +26,7 @@ from benchmarks.vocabulary.layers import LAYERS
         ("product-4-5-5", "product, 4 × 5 × 5"),
         ("product-89-90-8-groups-joint-8000-labels", "product, 89 × 90, 8 groups, joint form, V = 8,000"),
         ("cascade-table-8-prototypes-clustered", "cascade by table, 8 prototypes, clustered"),
-        ("cosface-sampling-25-percent", "CosFace, sampling, 25 %"),
+        ("cosface-sampling-25-percent", "CosFace, sampling, 25%"),
     ],
 )
 def test_words(row_id: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""The translation recipe: options, tables, picture, paired tests, and one message for a missing folder."""
+"""The translation recipe: its options, tables, picture and paired tests, and its message about a folder."""
 
 import json
 import random

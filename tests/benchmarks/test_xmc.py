@@ -15,9 +15,9 @@ from benchmarks.xmc.memory import generate
 from benchmarks.xmc.pairs import difference
 from benchmarks.xmc.pairs import main as pairs
 from benchmarks.xmc.worker import main as measure
+from mhe_nmt.options import build
 from tests.vision_xmc.commands import strings
 from tests.vision_xmc.xmc.corpus import write_corpus
-from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.xmc.__main__ import _parser
 from vision_xmc.xmc.__main__ import main as train

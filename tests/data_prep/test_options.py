@@ -8,8 +8,8 @@ import pytest
 
 from data_prep import stages
 from data_prep.arguments import COMMANDS, build_parser
-from data_prep.flags import about, build, flag_of
 from data_prep.options import FIRST_STAGE, PrepareOptions
+from mhe_nmt.options import build, flag_of
 from tests.data_prep.corpus import prepare_args, run_here
 
 # As the manifests of version 0.1.0 list them.
@@ -39,8 +39,8 @@ BOUNDED = [
     )
     for command, of in OPTIONS
     for bound, outside in (
-        (about(of).least, None if about(of).least is None else about(of).least - 1),
-        (about(of).most, None if about(of).most is None else about(of).most + 1),
+        (of.metadata["least"], None if of.metadata["least"] is None else of.metadata["least"] - 1),
+        (of.metadata["most"], None if of.metadata["most"] is None else of.metadata["most"] + 1),
     )
     if bound is not None
 ]
@@ -67,9 +67,9 @@ def test_manifest_of_an_earlier_version_makes_the_second_run_a_no_op(corpus, pre
 
 def test_flags_that_are_not_given_have_the_defaults_of_the_dataclass():
     given = build_parser().parse_args(PREPARE)
-    assert build(PrepareOptions, given) == PrepareOptions(source_lang="de", target_lang="en")
+    assert build(PrepareOptions, vars(given)) == PrepareOptions(source_lang="de", target_lang="en")
     given = build_parser().parse_args([*PREPARE, "--moses", "--no-joined-dictionary", "--max-ratio", "2.5"])
-    assert build(PrepareOptions, given) == PrepareOptions(
+    assert build(PrepareOptions, vars(given)) == PrepareOptions(
         source_lang="de", target_lang="en", moses=True, joined_dictionary=False, max_ratio=2.5
     )
 
@@ -101,7 +101,7 @@ def test_help_lists_every_option(command):
     for owner, of in OPTIONS:
         if owner.name == command:
             assert flag_of(of.name) in text
-            assert " ".join(about(of).help.split()) in text
+            assert " ".join(of.metadata["help"].split()) in text
 
 
 @pytest.mark.parametrize(("command", "flag", "bound", "outside"), BOUNDED)

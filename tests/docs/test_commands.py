@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 from fairseq import options as fairseq_options
 
+from mhe_nmt.options import build
 from tests.docs.pages import DOCS, REPOSITORY, commands, written_pages
-from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.face.options import ClassifierOptions, FaceOptions, defaults
 

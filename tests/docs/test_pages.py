@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, blocks, written_pages
+from tests.docs.pages import DOCS, REPOSITORY, blocks, written_pages
 from tests.docs.test_commands import hook
 
 ALL = sorted(DOCS.rglob("*.md"))
+OUTSIDE = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")]
 COLUMNS = 7
 
 
@@ -32,16 +33,16 @@ def generated() -> dict[str, str]:
     return {**pages, hook().FAIRSEQ_PAGE: hook().fairseq_page_text()}
 
 
-@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", [*ALL, *OUTSIDE], ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links(page: Path) -> None:
     made = {DOCS / path for path in (*[known.path for known in hook().PAGES], hook().FAIRSEQ_PAGE)}
     for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
-        if target.startswith("http"):
+        if target.startswith("http") or (page in OUTSIDE and not target.startswith("docs/")):
             continue
         file, _, anchor = target.partition("#")
         path = (page.parent / file).resolve() if file else page
-        assert path.is_file() or path in made, f"{page.name}: {target}"
-        assert DOCS in path.parents, f"{page.name}: {target} is outside the site"
+        assert path.exists() or path in made, f"{page.name}: {target}"
+        assert page in OUTSIDE or DOCS in path.parents, f"{page.name}: {target} is outside the site"
         if anchor:
             assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page.name}: {target}"
 

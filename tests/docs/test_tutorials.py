@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,5 +67,9 @@ def test_heads_in_a_pytorch_model(tmp_path: Path) -> None:
 def test_first_translation_model(tmp_path: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, tmp_path / package)
-    run_page("tutorials/translation.md", tmp_path)
+    said = run_page("tutorials/translation.md", tmp_path)
+    for model in ("full-softmax", "cascade-digit"):
+        bits, bleu = map(float, re.findall(rf"{model}: ([\d.]+) bits per subword, ([\d.]+) BLEU", said)[0])
+        assert bits < 4, said[-4000:]
+        assert bleu > 5, said[-4000:]
     assert (tmp_path / "tutorial" / "chart.png").read_bytes().startswith(b"\x89PNG")

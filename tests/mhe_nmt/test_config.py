@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mhe_nmt import HEADS, HeadConfig, LabelCodec, SamplingHead, build_head
-from mhe_nmt.config import add_flags, option_names, with_current_names
+from mhe_nmt.config import add_head_flags, option_names, with_current_names
 
 #: What callers decide, or what the order of the labels becomes.
 NOT_OPTIONS = {"self", "in_features", "num_labels", "order", "bias", "ignore_index", "device", "dtype"}
@@ -101,7 +101,7 @@ def test_mistakes_name_the_head() -> None:
 
 def parsed(*arguments: str) -> HeadConfig:
     parser = argparse.ArgumentParser()
-    add_flags(parser, "mhe", leave_out=("label_smoothing",))
+    add_head_flags(parser, "mhe", leave_out=("label_smoothing",))
     options = vars(parser.parse_args(arguments))
     if isinstance(options["mhe_radices"], str):
         options["mhe_radices"] = [int(part) for part in options["mhe_radices"].split(",")]

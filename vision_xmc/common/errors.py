@@ -58,3 +58,9 @@ def _peer_has_gone(error: RuntimeError) -> bool:
     """Whether ``error`` is what a collective raises when another process has ended."""
     signs = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
     return torch.distributed.is_initialized() and any(sign in str(error) for sign in signs)
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Raises UsageError with ``sentence`` unless ``condition`` holds."""
+    if not condition:
+        raise UsageError(sentence)

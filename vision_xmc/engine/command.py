@@ -9,7 +9,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from vision_xmc.common.options import as_plain, fixed_names
+from mhe_nmt.options import as_plain, fixed_names
 from vision_xmc.engine.distributed import finish, start
 from vision_xmc.engine.loop import Loop
 from vision_xmc.engine.options import LoopOptions

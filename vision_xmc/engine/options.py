@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vision_xmc.common.options import option, require
+from mhe_nmt.options import option
+from vision_xmc.common.errors import require
 
 
 @dataclass(frozen=True)

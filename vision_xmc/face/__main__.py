@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mhe_nmt.options import Parser, add_options
 from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import Parser, add_options
 from vision_xmc.face.commands import CompareOptions, EmbedOptions, ExportOptions, compare, embed, export
 from vision_xmc.face.embed import EmbedderOptions
 from vision_xmc.face.ijb import IjbOptions, eval_ijb

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mhe_nmt.files import replacing
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import build, option, require
+from mhe_nmt.options import build, option
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.data.folder import images_below
 from vision_xmc.face.data.pictures import PictureFiles
 from vision_xmc.face.embed import Embedder, EmbedderOptions

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import option, require
+from mhe_nmt.options import option
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.data.augment import ResizeTo
 from vision_xmc.data.views import as_tensor
 from vision_xmc.face.data.pictures import Pictures

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import build, option, require
+from mhe_nmt.options import build, option
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.face.data.ijb import TemplatePictures, find_target, read_template_pairs, read_templates
 from vision_xmc.face.embed import Embedder, EmbedderOptions
 from vision_xmc.face.metrics.templates import template_features, template_scores

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vision_xmc.common.options import option, require
+from mhe_nmt.options import option
+from vision_xmc.common.errors import require
 from vision_xmc.face.backbones.build import BACKBONES
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import option, require
+from mhe_nmt.options import option
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.engine.plots import new_figure, write_png
 from vision_xmc.face.metrics.verification import roc_curve, tar_at_far
 

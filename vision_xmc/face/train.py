@@ -15,8 +15,8 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import Parser, add_options, build, require, shown_defaults
+from mhe_nmt.options import Parser, add_options, build, shown_defaults
+from vision_xmc.common.errors import require, run_command
 from vision_xmc.engine.command import Prepared, Say
 from vision_xmc.engine.command import train as train_task
 from vision_xmc.engine.options import LoopOptions
@@ -32,7 +32,7 @@ CONFIGS = Path(__file__).parent / "configs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    given = vars(_parser().parse_args([found(word) for word in words]))
+    given = vars(_parser().parse_args([resolved(word) for word in words]))
     return run_command(PROGRAM, lambda: train(given))
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def found(word: str) -> str:
+def resolved(word: str) -> str:
     """``@NAME`` as the path of the package's file of that name, unless there is a file called so here."""
     packaged = CONFIGS / f"{word[1:]}.txt"
     if word.startswith("@") and not Path(word[1:]).exists() and packaged.is_file():

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import build, option, require
+from mhe_nmt.options import build, option
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.face.data.pairs import FoldedPairs, read_bin, read_pairs
 from vision_xmc.face.embed import Embedder, EmbedderOptions
 from vision_xmc.face.metrics.verification import best_threshold_accuracy, fold_accuracy

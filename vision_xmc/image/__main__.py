@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mhe_nmt import HeadConfig
-from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import Parser, add_options, require, shown_defaults
+from mhe_nmt.options import Parser, add_options, shown_defaults
+from vision_xmc.common.errors import require, run_command
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.options import DEFAULTS, PROGRAM, ImageOptions
 

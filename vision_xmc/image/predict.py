@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from mhe_nmt import HeadConfig
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import as_plain, build, fixed_names, from_plain, require
+from mhe_nmt.options import as_plain, build, fixed_names, from_plain
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.data.pictures import read_rgb
 from vision_xmc.data.views import as_tensor
 from vision_xmc.engine import checkpoint

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from mhe_nmt.options import Parser, add_options
 from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import Parser, add_options
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.xmc.options import EncoderOptions, LabelHeadOptions, XmcOptions
 from vision_xmc.xmc.predict import COMMANDS

@@ -12,8 +12,8 @@ import torch
 from scipy import sparse
 
 from mhe_nmt.files import replacing_folder
-from vision_xmc.common.errors import UsageError, run_command
-from vision_xmc.common.options import Parser, add_options, build, from_plain, option, require
+from mhe_nmt.options import Parser, add_options, build, from_plain, option
+from vision_xmc.common.errors import UsageError, require, run_command
 from vision_xmc.xmc.data.inputs import RowPreparation, TermPreparation
 from vision_xmc.xmc.data.splits import Split, XmcData
 from vision_xmc.xmc.data.terms import TermWeights

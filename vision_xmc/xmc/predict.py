@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from mhe_nmt.files import replacing
-from vision_xmc.common.errors import UsageError, run_command
-from vision_xmc.common.options import Parser, add_options, build, option, require
+from mhe_nmt.options import Parser, add_options, build, option
+from vision_xmc.common.errors import UsageError, require, run_command
 from vision_xmc.xmc.data.files import Documents, num_documents, read_json_texts, read_lines, read_matrix
 from vision_xmc.xmc.data.label_sets import LabelSets
 from vision_xmc.xmc.fit_neighbours import neighbours

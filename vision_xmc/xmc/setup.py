@@ -10,8 +10,7 @@ from pathlib import Path
 
 from mhe_nmt import LabelCodec
 from mhe_nmt.heads.multi_label_cascade import best_num_groups
-from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import require
+from vision_xmc.common.errors import UsageError, require
 from vision_xmc.xmc.blueprint import (
     BagOfWordsBlueprint,
     Blueprint,

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from vision_xmc.common.options import build
+from mhe_nmt.options import build
 from vision_xmc.engine.command import Prepared, Say
 from vision_xmc.engine.command import train as train_task
 from vision_xmc.engine.options import LoopOptions

@@ -150,10 +150,10 @@ python -m benchmarks.claims rank --seeds 1 --only 'cascade-digit; frozen feature
 # cascade by digit, 8 prototypes; frozen features, seed 1
 python -m benchmarks.claims rank --seeds 1 --only 'cascade-digit-8-prototypes; frozen features'
 
-# sampling, 5 %; frozen features, seed 1
+# sampling, 5%; frozen features, seed 1
 python -m benchmarks.claims rank --seeds 1 --only 'sampling-5-percent; frozen features'
 
-# sampling, 20 %; frozen features, seed 1
+# sampling, 20%; frozen features, seed 1
 python -m benchmarks.claims rank --seeds 1 --only 'sampling-20-percent; frozen features'
 
 # product; underfitted, order random, seed 1

@@ -6,7 +6,7 @@ python -m benchmarks.vocabulary.measure onehot 10000 --full-updates 6 --held-out
 # adaptive softmax, V = 10,000
 python -m benchmarks.vocabulary.measure adaptive-softmax 10000 --full-updates 6 --held-out 2048 --seed 1
 
-# sampling, 5 %, V = 10,000
+# sampling, 5%, V = 10,000
 python -m benchmarks.vocabulary.measure sampling-5-percent 10000 --full-updates 6 --held-out 2048 --seed 1
 
 # product, V = 10,000

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mhe_nmt import HeadConfig
+from mhe_nmt.options import Parser, add_options, as_plain, build, fixed_names, from_plain
 from vision_xmc.common.errors import UsageError
-from vision_xmc.common.options import Parser, add_options, as_plain, build, fixed_names, from_plain
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.options import ImageOptions
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mhe_nmt import build_head
-from vision_xmc.common.options import as_plain, fixed_names
+from mhe_nmt.options import as_plain, fixed_names
 from vision_xmc.engine.distributed import finish, start
 from vision_xmc.engine.loop import Loop
 from vision_xmc.engine.options import LoopOptions

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from accelerate.state import AcceleratorState
 
+from mhe_nmt.options import as_plain
 from tests.vision_xmc.engine.sharded_task import ShardedTask
 from tests.vision_xmc.engine.toy_task import PointTask, options
-from vision_xmc.common.options import as_plain
 from vision_xmc.engine.distributed import start
 from vision_xmc.engine.loop import Loop
 from vision_xmc.engine.options import LoopOptions

@@ -17,8 +17,8 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from mhe_nmt.margin import build_margin
+from mhe_nmt.options import as_plain
 from tests.vision_xmc.engine.toy_task import options
-from vision_xmc.common.options import as_plain
 from vision_xmc.data.pictures import SomeImages
 from vision_xmc.engine.distributed import start
 from vision_xmc.engine.loop import Loop

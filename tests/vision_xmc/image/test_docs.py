@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mhe_nmt import HeadConfig
+from mhe_nmt.options import build
 from tests.vision_xmc.commands import REPOSITORY
-from vision_xmc.common.options import build
 from vision_xmc.engine.options import LoopOptions
 from vision_xmc.image.__main__ import _parser
 from vision_xmc.image.head import build_head

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vision_xmc.common.errors import run_command
-from vision_xmc.common.options import require
+from vision_xmc.common.errors import require, run_command
 from vision_xmc.data.pictures import ImageSet
 
 SIDE = 8
