@@ -36,6 +36,7 @@ def test_every_command_is_one_that_the_trainer_takes(name: str) -> None:
             assert built.used_fraction <= 0.8
 
 
+@pytest.mark.slow
 def test_a_row_made_by_the_real_command(tmp_path: Path) -> None:
     results = tmp_path / "digits.jsonl"
     small = "--digits-size 64 --batch-size 32 --max-steps 2 --eval-batch-size 500"

@@ -66,6 +66,7 @@ def test_losses_and_gradients_are_those_of_a_plain_cross_entropy(
     assert found.trained == len(chosen)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "made.jsonl"
     arguments = ["--classes", "2000", "100000", "--rounds", "2", "--embedding", "32", "--examples", "16",

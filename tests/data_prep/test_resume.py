@@ -79,6 +79,7 @@ def test_a_stage_killed_while_its_files_were_renamed(corpus, prepared, tmp_path,
     assert snapshot(destdir / "raw") == snapshot(prepared / "raw")
 
 
+@pytest.mark.slow
 def test_a_missing_output_is_made_again(corpus, prepared, tmp_path):
     copy = shutil.copytree(prepared, tmp_path / "copy")
     (copy / "test1.de-en.en.idx").unlink()

@@ -55,6 +55,7 @@ def run_page(page: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_heads_in_a_pytorch_model(tmp_path: Path) -> None:
     said = run_page("tutorials/pytorch.md", tmp_path)
     accuracy = float(said.split("accuracy ")[1].split("%")[0])

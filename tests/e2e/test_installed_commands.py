@@ -54,6 +54,7 @@ def test_training_with_a_bad_option(corpus: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
+@pytest.mark.slow
 def test_translating_with_a_foreign_checkpoint(corpus: Path, tmp_path: Path) -> None:
     """From another folder, with an absolute ``--user-dir``."""
     marker, checkpoint = tmp_path / "ran", tmp_path / "model.pt"
@@ -100,6 +101,7 @@ def test_training_and_lines_typed_in_one_by_one(corpus: Path, tmp_path: Path) ->
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_averaging_a_missing_checkpoint(tmp_path: Path) -> None:
     module = ["-m", "user_dir.average_checkpoints", "--output", tmp_path / "average.pt", "--inputs"]
     finished = script("python", *module, tmp_path / "none.pt", cwd=REPOSITORY)

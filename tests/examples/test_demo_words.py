@@ -137,9 +137,14 @@ def test_counted_nouns_are_in_the_plural() -> None:
         assert german.split()[0] == numerals.german(number_of(english))
 
 
+NUMBERS = {numerals.english(number): number for number in range(1001)}
+
+
 def number_of(english: str) -> int:
     """The largest number whose words the text begins with."""
-    return max(number for number in range(1001) if re.match(rf"{numerals.english(number)}\b", english))
+    words = english.split()
+    prefixes = (" ".join(words[:length]) for length in range(len(words), 0, -1))
+    return next(NUMBERS[prefix] for prefix in prefixes if prefix in NUMBERS)
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,17 @@ def assert_same_lines(expected: Output, found: Output) -> None:
                     assert own == line
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize("head", ["mixture", "cascade-tied"])
-def test_generate(trained: Callable[[str], Trained], head: str, options: list[Any]) -> None:
-    run = trained(head)
+#: The fast set takes each option with one of the heads; the slow tests add the other.
+OF_HEADS = [
+    pytest.param(head, name, marks=[pytest.mark.slow] if (h + n) % 2 else [])
+    for h, head in enumerate(("mixture", "cascade-tied"))
+    for n, name in enumerate(OPTIONS)
+]
+
+
+@pytest.mark.parametrize(("head", "name"), OF_HEADS)
+def test_generate(trained: Callable[[str], Trained], head: str, name: str) -> None:
+    run, options = trained(head), OPTIONS[name]
     expected = fairseq_generate(run.data, run.checkpoint, *options)
     steps = mock.patch.object(StepState, "column_scores", autospec=True, side_effect=StepState.column_scores)
     with steps as columns:
@@ -97,6 +104,7 @@ def test_the_log_names_the_reason_once(trained: Callable[[str], Trained]) -> Non
         assert reason in line
 
 
+@pytest.mark.slow
 def test_bleu_during_training(corpus: Path, tmp_path: Path) -> None:
     """``--eval-bleu``: both searches give the same BLEU, and the checkpoint remembers the task."""
     fixed = [
