@@ -167,6 +167,7 @@ print("all tried:", len(modules))
 """
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone() -> None:
     modules = [module for module in MODULES if not is_below(module, "tests")]
     others = {

@@ -202,6 +202,7 @@ def test_separate_models_and_dictionaries(held_out):
     assert [moses.decode(line) for line in pieces] == raw
 
 
+@pytest.mark.slow
 def test_encode_and_decode_follow_the_folder(held_out):
     for lang in ("de", "en"):
         raw, pieces = (

@@ -54,8 +54,10 @@ def test_unknown_output_layer(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--src", "a.de"], "give both --src and --tgt, or neither"),
-        (["--seconds", "0"], "--seconds 0: give a number above 0"),
-        (["--max-update", "-3"], "--max-update -3: give a number above 0"),
+        pytest.param(["--seconds", "0"], "--seconds 0: give a number above 0", marks=pytest.mark.slow),
+        pytest.param(
+            ["--max-update", "-3"], "--max-update -3: give a number above 0", marks=pytest.mark.slow
+        ),
         (["--src", "missing.de", "--tgt", "missing.en"], "missing.de does not exist"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 from fairseq_cli import generate, train, validate
 
+from tests.shares import one_in
 from tests.user_dir.fairseq_commands import (
     decoding_arguments,
     fairseq_generate,
@@ -90,7 +91,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("content", one_in(2, DAMAGE.values()), ids=DAMAGE)
 def test_a_damaged_file_is_named(
     content: Callable[[bytes], bytes], trained: Callable[[str], Trained], tmp_path: Path
 ) -> None:
@@ -123,7 +124,7 @@ def test_a_missing_checkpoint_is_named(corpus: Path, tmp_path: Path) -> None:
     assert str(path) in refusal(validate.cli_main, *arguments)
 
 
-@pytest.mark.parametrize("name", ["onehot", "product", "cascade-tied"])
+@pytest.mark.parametrize("name", one_in(3, ["onehot", "product", "cascade-tied"]))
 def test_another_vocabulary_is_refused(
     name: str, larger_corpus: Path, trained: Callable[[str], Trained], tmp_path: Path
 ) -> None:
@@ -166,7 +167,7 @@ def test_resuming_with_another_head_is_refused(
 
 # The shapes are the same, but the rows of an unshared matrix are in the order of ranks, and those of an
 # embedding in the dictionary's order. Without the refusal one would silently be read as the other.
-@pytest.mark.parametrize("head", ["onehot", "cascade", "sampling"])
+@pytest.mark.parametrize("head", one_in(3, ["cascade", "onehot", "sampling"]))
 def test_a_shared_matrix_does_not_load_as_an_unshared_one_nor_the_reverse(
     head: str, corpus: Path, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_it_learns(trained: Path) -> None:
     assert "MultiLabelCascade" in result["head"]
 
 
+@pytest.mark.slow
 def test_every_kind_of_head_and_order(corpus: Path, tmp_path: Path) -> None:
     order = tmp_path / "order.txt"
     write_lines(order, [str(39 - rank) for rank in range(40)])

@@ -1,0 +1,19 @@
+"""Which cases of a long test are in the fast set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def one_in(share: int, cases: Iterable[Any]) -> list[Any]:
+    """The cases as parameters, the first and every ``share``-th after it in the fast set, the others slow.
+
+    For tests of which each case takes seconds and the same code runs in all of them.
+    """
+    return [
+        pytest.param(case, marks=[pytest.mark.slow] if number % share else [])
+        for number, case in enumerate(cases)
+    ]
