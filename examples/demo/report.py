@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness.plots import save, subplots
+from benchmarks.harness.recipe import shell_lines
 from benchmarks.harness.results import Column, Row, markdown_table, own_parameters, signatures, write_whole
 from benchmarks.harness.runner import Experiment
 from data_prep.lines import read_lines
@@ -42,7 +43,7 @@ def write_report(
     draw(rows, options.out / CHART)
     summary = f"{markdown_table(rows, COLUMNS)}\n\n{_explanation(rows, experiments[0].data, recipe, options)}"
     examples = translations(experiments, options.source_lang, options.target_lang)
-    commands = "\n\n".join("\n".join([f"# {HEADS[row['name']].words}", *row["commands"]]) for row in rows)
+    commands = "\n\n".join("\n".join([f"# {HEADS[row['name']].words}", *shell_lines(row)]) for row in rows)
     page = f"""# Output layers compared
 
 {summary}
