@@ -24,7 +24,6 @@ COLUMNS: list[Column] = [
     ("output layer", lambda row: HEADS[row["name"]].words),
     ("BLEU", lambda row: f"{row['scores'][0]['bleu']:.1f}"),
     ("chrF++", lambda row: f"{row['scores'][0]['chrf++']:.1f}"),
-    ("validation, bits per subword", lambda row: f"{row['valid_nll_bits']:.2f}"),
     ("its parameters", own_parameters),
     ("updates", lambda row: f"{row['updates']:,}"),
     ("ms per training step", lambda row: f"{row['step_ms']:.0f}"),
