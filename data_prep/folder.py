@@ -13,7 +13,7 @@ from data_prep.manifest import FORMAT, MANIFEST_NAME, SCRATCH_NAME, Manifest, li
 from data_prep.options import FIRST_STAGE, PrepareOptions
 from mhe_nmt.options import flag_of
 
-_WAY_OUT = "use --overwrite to start anew there, or another --destdir"
+_WAY_OUT = "use --overwrite to start over there, or another --destdir"
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def _differences(earlier: Manifest, options: PrepareOptions, inputs: dict[str, A
     """What would change the output of the finished stages, one phrase per difference.
 
     Options of stages that have not run yet may change: a vocabulary size that proved too large can be lowered
-    without starting anew.
+    without starting over.
     """
     if not earlier.stages:
         return []

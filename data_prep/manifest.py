@@ -59,10 +59,10 @@ class Manifest:
                 f"{path} does not exist; give a folder that `python -m data_prep prepare` made"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise PrepError(f"{path} is not a manifest of data_prep; prepare the data anew") from None
+            raise PrepError(f"{path} is not a manifest of data_prep; prepare the data again") from None
         if known != FORMAT:
             raise PrepError(
-                f"{path} has format {known}, but this version reads format {FORMAT}; prepare the data anew"
+                f"{path} has format {known}, but this version reads format {FORMAT}; prepare the data again"
             )
         return cls(destdir, content)
 
@@ -99,7 +99,7 @@ class Manifest:
             raise PrepError(f"{path} is gone; run the same prepare command again to make it")
         if file_record(path) != record:
             raise PrepError(
-                f"{path} was changed after it was made; use --overwrite to start anew, or another --destdir"
+                f"{path} was changed after it was made; use --overwrite to start over, or another --destdir"
             )
         return path
 

@@ -32,7 +32,7 @@ class RunOptions:
 
     destdir: Path = option(REQUIRED, "output folder", metavar="DIR")
     overwrite: bool = option(
-        False, "start anew in a folder that holds another run or other files (default: refuse)"
+        False, "start over in a folder that holds another run or other files (default: refuse)"
     )
     quiet: bool = option(False, "show no progress bars and no report (default: both)")
 
@@ -206,7 +206,7 @@ FIRST_STAGE = {field.name: field.metadata["stage"] for field in fields(PrepareOp
 
 @dataclass(frozen=True, kw_only=True)
 class FilterOptions:
-    """Of ``encode`` and ``decode``."""
+    """The options of ``encode`` and ``decode``."""
 
     data: Path = option(REQUIRED, "folder made by prepare", metavar="DESTDIR")
     lang: str = option(REQUIRED, "language of the text", metavar="LANG")
@@ -214,7 +214,7 @@ class FilterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderOptions:
-    """Of ``order``."""
+    """The options of ``order``."""
 
     data: Path = option(REQUIRED, "folder made by prepare", metavar="DESTDIR")
     output: Path = option(REQUIRED, "file to write: comments, then one rank per line", metavar="FILE")
@@ -235,7 +235,7 @@ class OrderOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """Of ``score``."""
+    """The options of ``score``."""
 
     hypotheses: Path | None = option(
         None, "translations, one per line, in pieces or in plain text", metavar="FILE", one_of="translations"

@@ -119,8 +119,8 @@ def recursive_bisection(
 ) -> np.ndarray:
     """Labels ordered so that each run of ``group_size`` is a cluster and neighbouring runs are near.
 
-    The labels are sorted by a coordinate and cut in the middle, at a multiple of ``group_size``, and the
-    halves likewise.
+    The labels are sorted by a coordinate and cut in the middle, at a multiple of ``group_size``. The halves
+    are then sorted and cut in the same way.
 
     Args:
         num_labels: ``V``.

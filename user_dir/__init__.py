@@ -32,7 +32,7 @@ Changed in how checkpoints load (:mod:`.checkpoint_loading`):
 
 Changed in Python (:mod:`.errors`):
 
-* ``sys.excepthook`` prints one sentence, and no traceback, for errors that the user can mend. All other
+* ``sys.excepthook`` prints one sentence, and no traceback, for errors that the user can fix. All other
   errors go to the hook that was there before. With the environment variable ``MHE_TRACEBACK`` set, all do.
 """
 

@@ -45,7 +45,7 @@ def average(paths: list[str]) -> dict[str, Any]:
             if value.shape != sums[name].shape:
                 raise UsageError(
                     f"{path} and {paths[0]} hold different models: {name} has shape {tuple(value.shape)} "
-                    f"in the one and {tuple(sums[name].shape)} in the other"
+                    f"in one and {tuple(sums[name].shape)} in the other"
                 )
             if value.is_floating_point():
                 sums[name] += value

@@ -129,8 +129,8 @@ def rates(head: MultiHead, features: Tensor) -> dict[str, Any]:
             is_label = ranks < head.num_labels
             labels = head.codec.labels(ranks.clamp(max=head.num_labels - 1))
             lost = (log_prob.gather(-1, best[:, None]) - log_prob.gather(-1, labels[:, None])).squeeze(-1)
-            found = ((labels == best) & is_label).sum(), (~is_label).sum(), lost[is_label].sum() / math.log(2)
-            counts[name] += torch.stack([figure.double() for figure in found])
+            sums = ((labels == best) & is_label).sum(), (~is_label).sum(), lost[is_label].sum() / math.log(2)
+            counts[name] += torch.stack([figure.double() for figure in sums])
     cases = len(features)
     return {
         "cases": cases,

@@ -20,13 +20,13 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
     means = means_of(rows)
     named = {}
     for regime in REGIMES:
-        own = [row for row in means if row["regime"] == regime]
-        if own:
+        regime_rows = [row for row in means if row["regime"] == regime]
+        if regime_rows:
             setting = (
-                f"Width {own[0]['width']}, {own[0]['sentences']:,} sentences "
-                f"({own[0]['positions']:,} words), {own[0]['updates']:,} updates."
+                f"Width {regime_rows[0]['width']}, {regime_rows[0]['sentences']:,} sentences "
+                f"({regime_rows[0]['positions']:,} words), {regime_rows[0]['updates']:,} updates."
             )
-            named[regime] = f"{setting}\n\n{markdown_table(own, _COLUMNS)}"
+            named[regime] = f"{setting}\n\n{markdown_table(regime_rows, _COLUMNS)}"
     return named | {"loss": _losses(means)}
 
 
@@ -100,11 +100,13 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             strict=True,
         ):  # fmt: skip
             for head, colour in _COLOURS.items():
-                own = {row["order"]: row for row in means if (row["regime"], row["name"]) == (regime, head)}
-                kinds = [kind for kind in ORDERS if kind in own]
+                by_order = {
+                    row["order"]: row for row in means if (row["regime"], row["name"]) == (regime, head)
+                }
+                kinds = [kind for kind in ORDERS if kind in by_order]
                 axis.errorbar(
-                    kinds, [own[kind][key] for kind in kinds],
-                    yerr=[own[kind][f"{key}_spread"] or 0.0 for kind in kinds],
+                    kinds, [by_order[kind][key] for kind in kinds],
+                    yerr=[by_order[kind][f"{key}_spread"] or 0.0 for kind in kinds],
                     color=colour, marker="o", capsize=3, label=in_words(head),
                 )  # fmt: skip
             full = [row for row in means if (row["regime"], row["name"]) == (regime, FULL_SOFTMAX)]

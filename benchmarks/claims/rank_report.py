@@ -53,13 +53,17 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure, axes = subplots(1, 2, width=6, height=4.5)
     left, right = axes[0]
     for family, (label, colour, marker) in _STYLES.items():
-        own = sorted((row for row in rows if row["family"] == family), key=lambda row: row["parameters"])
-        if not own:
+        family_rows = sorted(
+            (row for row in rows if row["family"] == family), key=lambda row: row["parameters"]
+        )
+        if not family_rows:
             continue
         style: dict[str, Any] = {"color": colour, "marker": marker, "label": label}
         style["linestyle"] = "-" if family in ("bottleneck", "joint", "mixture") else ""
-        left.plot([row["parameters"] for row in own], [row["valid_bits"] for row in own], **style)
-        ranked = [row for row in own if row["rank"]]
+        left.plot(
+            [row["parameters"] for row in family_rows], [row["valid_bits"] for row in family_rows], **style
+        )
+        ranked = [row for row in family_rows if row["rank"]]
         if ranked:
             accuracy = [100 * row["valid_accuracy"] for row in ranked]
             right.plot([row["rank"] for row in ranked], accuracy, **style)

@@ -21,8 +21,8 @@ def write_report(results: Path) -> None:
     titled = [(f"{in_words(row['name'])}; {row['setting']}, seed {row['seed']}", row) for row in rows]
     publish(results, tables(results), script(titled))
     for claim, module in _CLAIMS.items():
-        if own := _of(claim, rows):
-            module.plot(own, results.with_name(f"{results.stem}-{claim}.png"))
+        if claim_rows := _of(claim, rows):
+            module.plot(claim_rows, results.with_name(f"{results.stem}-{claim}.png"))
 
 
 def tables(results: Path) -> dict[str, str]:
@@ -31,8 +31,8 @@ def tables(results: Path) -> dict[str, str]:
     named = {
         f"{results.stem}-{claim}-{name}": text
         for claim, module in _CLAIMS.items()
-        if (own := _of(claim, rows))
-        for name, text in module.tables(own).items()
+        if (claim_rows := _of(claim, rows))
+        for name, text in module.tables(claim_rows).items()
     }
     if rows:
         minutes = sum(row["cpu_seconds"] for row in rows) / 60

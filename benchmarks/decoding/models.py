@@ -128,7 +128,7 @@ def wide_radices(num_labels: int) -> tuple[int, int]:
 
 
 def _same_decoder(model: Any) -> None:
-    """Draws all weights except the output layer's anew, so that they do not depend on how it was built."""
+    """Draws new weights outside the output layer, so that they do not depend on how that was built."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -59,8 +59,8 @@ def _by_size(rows: Sequence[Row], shown: Callable[[Row, Row], str]) -> str:
 
     def column(size: int) -> Column:
         def cell(row: Row) -> str:
-            own, base = cells.get((row["name"], size)), cells.get((TIED_SOFTMAX, size))
-            return shown(own, base) if own and base else "–"
+            measured, base = cells.get((row["name"], size)), cells.get((TIED_SOFTMAX, size))
+            return shown(measured, base) if measured and base else "–"
 
         return f"V = {size:,}", cell
 
@@ -72,13 +72,13 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     """Time of the output layer and speed of the whole command against V."""
     figure, ((left, right),) = subplots(1, 2, width=6, height=5)
     for name in OUTPUT_LAYERS:
-        own = sorted((row for row in rows if row["name"] == name), key=lambda row: row["labels"])
-        if not own:
+        layer_rows = sorted((row for row in rows if row["name"] == name), key=lambda row: row["labels"])
+        if not layer_rows:
             continue
-        sizes = [row["labels"] for row in own]
+        sizes = [row["labels"] for row in layer_rows]
         style = {"marker": "o", "label": in_words(name), "linestyle": "--" if name in PEERS else "-"}
-        left.plot(sizes, [row["step_ms"] for row in own], **style)
-        right.plot(sizes, [row["sentences_per_s"] for row in own], **style)
+        left.plot(sizes, [row["step_ms"] for row in layer_rows], **style)
+        right.plot(sizes, [row["sentences_per_s"] for row in layer_rows], **style)
     for axes, title in ((left, "output layer, ms per step"), (right, "fairseq-generate, sentences/s")):
         axes.set(xscale="log", yscale="log", xlabel="vocabulary size V", title=title)
         axes.grid(True, which="both", alpha=0.3)

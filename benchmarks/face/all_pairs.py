@@ -1,7 +1,7 @@
 """A face model on every pair of some people's pictures: `python -m benchmarks.face.all_pairs`.
 
 A protocol of some thousand pairs can only tell models apart that differ by points. All pairs of the same
-people's pictures are hundreds of times as many. Prints a line of JSON.
+people's pictures are over a thousand times as many. Prints a line of JSON.
 """
 
 from __future__ import annotations

@@ -136,8 +136,8 @@ def _work(classes: int, embedding: int, examples: int, fraction: float) -> None:
     dist.init_process_group("gloo")
     torch.set_num_threads(1)
     torch.manual_seed(dist.get_rank())
-    own = examples // dist.get_world_size()
-    features, labels = torch.randn(own, embedding), torch.randint(classes, (own,))
+    local_examples = examples // dist.get_world_size()
+    features, labels = torch.randn(local_examples, embedding), torch.randint(classes, (local_examples,))
 
     def build() -> ClassShards:
         sampler = BlockSampler(classes, sample_fraction=fraction) if fraction < 1 else None

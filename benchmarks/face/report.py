@@ -28,7 +28,7 @@ Groups = dict[str, list[Row]]
 def by_name(rows: Sequence[Row], order: Sequence[str]) -> Groups:
     """The rows of each classifier that has some, by seed."""
     groups = {name: [row for row in rows if row["name"] == name] for name in order}
-    return {name: sorted(own, key=lambda row: row["seed"]) for name, own in groups.items() if own}
+    return {name: sorted(group, key=lambda row: row["seed"]) for name, group in groups.items() if group}
 
 
 def difference_to_full(name: str, groups: Groups, value: Callable[[Row], float]) -> Mean | None:
@@ -39,9 +39,9 @@ def difference_to_full(name: str, groups: Groups, value: Callable[[Row], float])
     full, _, sampled = name.partition("-")
     if not sampled or full not in groups:
         return None
-    own, base = (mean_of([value(row) for row in groups[n]]) for n in (name, full))
-    error = None if own[1] is None or base[1] is None else math.hypot(own[1], base[1])
-    return own[0] - base[0], error
+    sampled_mean, base = (mean_of([value(row) for row in groups[n]]) for n in (name, full))
+    error = None if sampled_mean[1] is None or base[1] is None else math.hypot(sampled_mean[1], base[1])
+    return sampled_mean[0] - base[0], error
 
 
 def _percent(mean: Mean | None, sign: str = "") -> str:
@@ -112,8 +112,8 @@ def write_report(results: Path, order: Sequence[str]) -> None:
 def tables(results: Path, order: Sequence[str]) -> dict[str, str]:
     """Accuracy on the folds, figures on all pairs, cost, and the setting."""
     groups = by_name(read_rows(results), order)
-    rows = [row for own in groups.values() for row in own]
-    table: list[Row] = [{"name": name, "rows": own, "groups": groups} for name, own in groups.items()]
+    rows = [row for group in groups.values() for row in group]
+    table: list[Row] = [{"name": name, "rows": group, "groups": groups} for name, group in groups.items()]
     one, beyond = rows[0], rows[0]["all_pairs"]
     folds = " and ".join(map(str, one["folds"]))
     setting = (
@@ -136,16 +136,16 @@ def write_plot(rows: Sequence[Row], order: Sequence[str], path: Path) -> None:
     figure, axes = subplots(1, 1, width=6, height=4)
     axis: Any = axes[0][0]
     for margin in dict.fromkeys(name.partition("-")[0] for name in groups):
-        members = [own for name, own in groups.items() if name.partition("-")[0] == margin]
-        members.sort(key=lambda own: own[0]["classifier_bytes"])
-        sizes = [statistics.fmean(row["classifier_bytes"] for row in own) / 1e6 for own in members]
-        means = [mean_of([100 * row["accuracy"] for row in own]) for own in members]
+        members = [group for name, group in groups.items() if name.partition("-")[0] == margin]
+        members.sort(key=lambda group: group[0]["classifier_bytes"])
+        sizes = [statistics.fmean(row["classifier_bytes"] for row in group) / 1e6 for group in members]
+        means = [mean_of([100 * row["accuracy"] for row in group]) for group in members]
         errors = [error or 0.0 for _, error in means]
         axis.errorbar(
             sizes, [mean for mean, _ in means], errors, marker="o", capsize=3, label=in_words(margin)
         )
-        for size, (mean, _), own in zip(sizes, means, members, strict=True):
-            share = statistics.fmean(row["used_fraction"] for row in own)
+        for size, (mean, _), group in zip(sizes, means, members, strict=True):
+            share = statistics.fmean(row["used_fraction"] for row in group)
             axis.annotate(f"{share:.0%}", (size, mean), xytext=(5, 5), textcoords="offset points", fontsize=8)
     axis.margins(x=0.1)
     axis.set(xlabel="classifier, MB (labels: share of classes trained per update)", ylabel="accuracy, %")

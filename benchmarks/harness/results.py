@@ -33,7 +33,7 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Writes a .jsonl file anew."""
+    """Writes a .jsonl file from the start."""
     write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

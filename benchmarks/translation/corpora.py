@@ -132,11 +132,11 @@ def add_prepared_corpus(parser: argparse.ArgumentParser) -> None:
 
 def train_options(corpus: Corpus, name: str, data: Path, updates: int, bf16: bool = True) -> tuple[str, ...]:
     """fairseq-train's options for one output layer; it trains in bfloat16 where its criterion can."""
-    own = head_options(name, data, corpus.vocab_size)
-    left_out = (*own, *UNSUPPORTED.get(name, ()), *(() if bf16 else ("--autocast-bf16",)))
+    of_head = head_options(name, data, corpus.vocab_size)
+    left_out = (*of_head, *UNSUPPORTED.get(name, ()), *(() if bf16 else ("--autocast-bf16",)))
     # fairseq's own transformer is larger by default.
-    common = {**DEFAULTS, **(SMALL if "transformer" in own else {}), **corpus.options}
+    common = {**DEFAULTS, **(SMALL if "transformer" in of_head else {}), **corpus.options}
     kept = [
         part for option, value in common.items() if option not in left_out for part in (option, value) if part
     ]
-    return (*own, *kept, "--total-num-update", str(updates), "--max-update", str(updates))
+    return (*of_head, *kept, "--total-num-update", str(updates), "--max-update", str(updates))

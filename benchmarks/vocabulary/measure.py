@@ -85,9 +85,9 @@ def measure(name: str, num_words: int, options: argparse.Namespace) -> dict[str,
     def backward(update: int) -> None:
         start = update * batch
         for part in range(start, start + batch, layer.part):
-            own = slice(part, min(part + layer.part, start + batch))
-            share = (own.stop - own.start) / batch
-            (share * layer.loss(network(contexts[own]), words[own])).backward()
+            piece = slice(part, min(part + layer.part, start + batch))
+            share = (piece.stop - piece.start) / batch
+            (share * layer.loss(network(contexts[piece]), words[piece])).backward()
 
     curve: list[dict[str, Any]] = []
     peaks: list[float] = []

@@ -34,7 +34,7 @@ class Network(nn.Module):
 
 
 class OutputLayer(Protocol):
-    """The verbs of a measured layer, with features `(n, d)` and words `(n,)`; every layer is a module."""
+    """The methods of a measured layer, with features `(n, d)` and words `(n,)`; every layer is a module."""
 
     #: Number of positions of a batch that it processes at a time.
     part: int

@@ -29,12 +29,14 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure, axes = subplots(2, len(sizes), width=4.6, height=4.2)
     for column, size in enumerate(sizes):
         # An output layer that was only timed has no excess to show.
-        own = [row for row in rows if row["labels"] == size and row["updates"] == row["updates_of_most"]]
-        if not own:
+        trained_rows = [
+            row for row in rows if row["labels"] == size and row["updates"] == row["updates_of_most"]
+        ]
+        if not trained_rows:
             continue
         by_size, by_time = axes[:, column]
         # The full softmax is drawn last: layers with as many parameters would hide it.
-        for row in sorted(own, key=lambda row: row["name"] == FULL_SOFTMAX):
+        for row in sorted(trained_rows, key=lambda row: row["name"] == FULL_SOFTMAX):
             style = _style(row["name"])
             by_size.plot(row["parameters"], row["excess_bits"], linestyle="", markersize=7, **style)
             points = [*row["curve"], row]
@@ -45,12 +47,12 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         by_size.set(xlabel="parameters of the output layer", title=f"V = {size:,}")
         by_time.set(xlabel="processor seconds of training")
         for axis in (by_size, by_time):
-            axis.axhline(own[0]["unigram_excess_bits"], color="tab:gray", linestyle=":", linewidth=1)
+            axis.axhline(trained_rows[0]["unigram_excess_bits"], color="tab:gray", linestyle=":", linewidth=1)
             axis.set(xscale="log", ylabel="excess, bits")
             axis.xaxis.set_minor_formatter("")
             axis.grid(True, alpha=0.3)
         # The excess of the first updates would leave no room for the rest.
-        highest = max([own[0]["unigram_excess_bits"], *(row["excess_bits"] for row in own)])
+        highest = max([trained_rows[0]["unigram_excess_bits"], *(row["excess_bits"] for row in trained_rows)])
         for axis in (by_size, by_time):
             axis.set_ylim(0, 1.1 * highest)
     handles = _legend(axes[0, 0])

@@ -31,13 +31,15 @@ def tables(rows: Sequence[Row], stem: str) -> dict[str, str]:
     }
     minutes = sum(row["cpu_seconds"] for row in rows) / 60
     named = {
-        "best": _best([own for own in by_size.values() if any(row["name"] == FULL_SOFTMAX for row in own)]),
-        "texts": markdown_table([own[0] for own in by_size.values()], _TEXTS),
+        "best": _best(
+            [of_size for of_size in by_size.values() if any(row["name"] == FULL_SOFTMAX for row in of_size)]
+        ),
+        "texts": markdown_table([of_size[0] for of_size in by_size.values()], _TEXTS),
         "measured": f"All rows took {minutes:.0f} minutes of processor time. {measured_with(rows)}",
     }
-    for size, own in by_size.items():
-        named[f"{size}-quality"] = markdown_table(own, _QUALITY)
-        named[f"{size}-cost"] = markdown_table(own, _cost(own))
+    for size, of_size in by_size.items():
+        named[f"{size}-quality"] = markdown_table(of_size, _QUALITY)
+        named[f"{size}-cost"] = markdown_table(of_size, _cost(of_size))
     return {f"{stem}-{name}": text for name, text in named.items()}
 
 
@@ -59,7 +61,7 @@ def _best(by_size: Sequence[Sequence[Row]]) -> str:
         "small": "least excess with a tenth of its parameters", "fast": "fastest update at its excess",
     }  # fmt: skip
     columns = [(title, lambda row, key=key: row[key]) for key, title in titles.items()]
-    return markdown_table([_offer(own) for own in by_size], columns)
+    return markdown_table([_offer(of_size) for of_size in by_size], columns)
 
 
 def _offer(rows: Sequence[Row]) -> Row:

@@ -70,14 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def generate(path: Path, labels: int, seed: int = 1) -> None:
-    """Writes ``path.X.npz`` and ``path.Y.npz``; every label has a document, neighbouring labels share it."""
+    """Writes ``path.X.npz`` and ``path.Y.npz``; each label has a document, shared with its neighbours."""
     documents = max(2000, -(-labels // PER_DOCUMENT))
     random = np.random.default_rng(seed)
-    own = np.arange(documents * PER_DOCUMENT) % labels
+    true_labels = np.arange(documents * PER_DOCUMENT) % labels
     offsets = np.arange(documents + 1) * PER_DOCUMENT
-    y = sparse.csr_array((np.ones(len(own), dtype=np.float32), own, offsets), shape=(documents, labels))
+    y = sparse.csr_array(
+        (np.ones(len(true_labels), dtype=np.float32), true_labels, offsets), shape=(documents, labels)
+    )
     # Half of a document's terms belong to its first label's neighbourhood, the others are random.
-    near = (own[::PER_DOCUMENT, None] // 50 * 7 + np.arange(10)) % TERMS
+    near = (true_labels[::PER_DOCUMENT, None] // 50 * 7 + np.arange(10)) % TERMS
     terms = np.concatenate((near, random.integers(0, TERMS, (documents, 10))), axis=1)
     ones = np.ones(terms.size, dtype=np.float32)
     x = sparse.csr_array((ones, terms.ravel(), np.arange(documents + 1) * 20), shape=(documents, TERMS))

@@ -101,9 +101,9 @@ def _hits(model: XmcModel, part: Split) -> np.ndarray:
 
 def difference(hits: np.ndarray, base: np.ndarray, k: int) -> dict[str, float | None]:
     """P@k, its difference to the base's, and the standard error of the difference over documents."""
-    own, other = (right[:, :k].mean(1, dtype=float) for right in (hits, base))
-    mean, error = mean_of((own - other).tolist())
-    return {"value": own.mean(), "difference": mean, "standard_error": error}
+    precision, base_precision = (right[:, :k].mean(1, dtype=float) for right in (hits, base))
+    mean, error = mean_of((precision - base_precision).tolist())
+    return {"value": precision.mean(), "difference": mean, "standard_error": error}
 
 
 def _cell(row: Row, part: str, name: str) -> str:

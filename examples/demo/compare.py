@@ -84,7 +84,7 @@ def experiments_of(
 
 
 def compare(experiments: Sequence[Experiment], steps: dict[str, float], jobs: int) -> list[Row]:
-    """Trains `jobs` at a time, then translates and scores one after the other, for the sake of the speeds.
+    """Trains `jobs` at a time, then translates and scores one after the other, to measure speeds fairly.
 
     Returns:
         A row of results for each experiment, with `step_ms`, the measured time of a step, and `curve`, the

@@ -73,13 +73,13 @@ def entries(table: str) -> list[str]:
 
 
 def _nouns(table: str) -> list[Noun]:
-    found = []
+    nouns = []
     for gender, german, english in (entry.split(" ", 2) for entry in entries(table)):
         singular, plural = german.split("/")
         one, _, many = english.partition("/")
         weak = gender == "w"
-        found.append(Noun("m" if weak else gender, singular, plural, one, many or _plural(one), weak))
-    return found
+        nouns.append(Noun("m" if weak else gender, singular, plural, one, many or _plural(one), weak))
+    return nouns
 
 
 def _plural(english: str) -> str:

@@ -10,7 +10,7 @@ from benchmarks.harness.train_log import parse_line
 
 
 def say(line: str) -> None:
-    """Prints a line above whatever bars there are."""
+    """Prints a line above the bars, if there are any."""
     tqdm.write(line)
 
 

@@ -1,8 +1,8 @@
 """Milliseconds of processor time of a training step: `python -m examples.demo.step_time TRAININGS RESULT`.
 
 TRAININGS is a JSON file with the options of fairseq-train by the names of the output layers; RESULT gets the
-times by the same names. All models are in one process and take turns with the same batches, so that whatever
-else the machine does falls on all of them alike. A step is fairseq's own: forward, backward, clipping and
+times by the same names. All models are in one process and take turns with the same batches, so that
+other work on the machine slows all of them alike. A step is fairseq's own: forward, backward, clipping and
 Adam.
 """
 

@@ -66,7 +66,7 @@ class OutputHead(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """Draws the parameters anew; tied parameters are left alone."""
+        """Draws new parameters; tied parameters stay as they are."""
 
     @abstractmethod
     def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
@@ -142,7 +142,7 @@ class OutputHead(nn.Module, ABC):
         return losses.sum() / (target != self.ignore_index).sum()
 
     def log_prob(self, features: Tensor) -> Tensor:
-        """Normalised log-probabilities of all labels, ``(…, d)`` to ``(…, V)``: dense, slow, right."""
+        """Normalised log-probabilities of all labels, ``(…, d)`` to ``(…, V)``: dense and slow."""
         self._check_features(features)
         scores = self._log_prob(features.reshape(-1, self.in_features))
         return scores.view(*features.shape[:-1], self.num_labels)

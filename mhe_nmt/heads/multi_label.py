@@ -70,7 +70,7 @@ class MultiLabelHead(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """Draws the parameters anew."""
+        """Draws new parameters."""
 
     @property
     @abstractmethod
@@ -96,7 +96,7 @@ class MultiLabelHead(nn.Module, ABC):
     # What a caller uses.
 
     def forward(self, features: Tensor, labels: Tensor, offsets: Tensor) -> MultiLabelOutput:
-        """Loss terms a document.
+        """Loss terms per document.
 
         Args:
             features: ``(N, d)``, any floating dtype.
@@ -118,7 +118,7 @@ class MultiLabelHead(nn.Module, ABC):
         return self._forward(features, documents, pairs - documents * self.num_labels)
 
     def loss(self, features: Tensor, labels: Tensor, offsets: Tensor, reduction: str = "mean") -> Tensor:
-        """``groups + labels`` of :meth:`forward`: nats a document, a plain sum of the terms of both.
+        """``groups + labels`` of :meth:`forward`: nats per document, a plain sum of the terms of both.
 
         ``reduction`` is ``"mean"`` over the documents, ``"sum"`` or ``"none"``.
         """
@@ -131,7 +131,7 @@ class MultiLabelHead(nn.Module, ABC):
         return losses.sum() if reduction == "sum" else losses.mean()
 
     def log_prob(self, features: Tensor) -> Tensor:
-        """Scores of all labels, ``(N, d)`` to ``(N, V)``: dense, slow, right."""
+        """Scores of all labels, ``(N, d)`` to ``(N, V)``: dense and slow."""
         self._check_features(features)
         return self._log_prob(features)
 
@@ -189,7 +189,7 @@ class MultiLabelHead(nn.Module, ABC):
 class OneVsAllHead(MultiLabelHead):
     """A logistic regression for each label: the baseline without groups, and the dense oracle.
 
-    The loss is ``sum_y BCE(s_y, y in set)`` over all ``V`` labels; cost and memory a document are ``V·m``.
+    The loss is ``sum_y BCE(s_y, y in set)`` over all ``V`` labels; cost and memory per document are ``V·m``.
 
     Args:
         in_features, num_labels, hidden_features: see :class:`MultiLabelHead`.

@@ -1,4 +1,4 @@
-"""MHC for many labels a document: groups of labels first, then the labels of few groups."""
+"""MHC for several labels per document: groups of labels first, then the labels of a few groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mhe_nmt.heads.multi_label import MultiLabelHead, MultiLabelOutput, init_lin
 
 
 def best_num_groups(num_labels: int, candidates: int) -> int:
-    """The ``G`` for which ``G + candidates · V / G``, the logits a document, are fewest: about its root."""
+    """The ``G`` with the fewest logits per document, ``G + candidates · V / G``: a rounded square root."""
     return max(2, min(num_labels - 1, round(math.sqrt(num_labels * max(1, candidates)))))
 
 

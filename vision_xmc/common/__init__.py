@@ -1,1 +1,1 @@
-"""What every room may use: options, errors, files, locks and caches. It imports no other room."""
+"""What every subpackage may use: errors, files, locks and caches. It imports no other subpackage."""

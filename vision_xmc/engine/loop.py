@@ -1,7 +1,7 @@
 """The training loop that all trainers share.
 
 ``Loop(task, options, accelerator).fit()`` trains, evaluates, keeps the best and the last checkpoint, and
-resumes from the last one. A :class:`vision_xmc.engine.task.Task` tells it all about the problem.
+resumes from the last one. A :class:`vision_xmc.engine.task.Task` tells it everything about the problem.
 
 A run can be repeated and resumed exactly, even in the middle of an epoch, because nothing depends on hidden
 state: the batch of an update, its learning rate and its random numbers are functions of the seed and the

@@ -48,7 +48,7 @@ class OnnxBackbone(nn.Module):
             )
         except Exception as error:  # onnxruntime's errors have no common class.
             raise UsageError(
-                f"{path} is not an ONNX graph that onnxruntime can run; export it anew"
+                f"{path} is not an ONNX graph that onnxruntime can run; export it again"
             ) from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape

@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _rebuilt(
     content: dict[str, Any], given: dict[str, Any], path: Path
 ) -> tuple[ImageClassifier, ImageOptions]:
-    """The model of a checkpoint, and its options, of which some may be ``given`` anew."""
+    """The model of a checkpoint, and its options; those in ``given`` replace the stored ones."""
     stored = content["options"]
     merged = {**asdict(from_plain(ImageOptions, stored)), **asdict(from_plain(HeadConfig, stored)), **given}
     images, head = build(ImageOptions, merged), build(HeadConfig, merged)

@@ -123,8 +123,8 @@ class XmcModel:
             votes: ``(N, V)``, from :meth:`vision_xmc.xmc.neighbours.Neighbours.votes`.
 
         Returns:
-            Labels ``(N, M)`` int64, some of them repeated; the network's probabilities of them, ``(N, M)``
-            float32; the neighbours' probabilities, likewise.
+            Labels ``(N, M)`` int64, some of them repeated; the network's probabilities of them, and the
+            neighbours' probabilities of them, ``(N, M)`` float32 each.
         """
         with_votes = voted_labels(votes)
         labels = torch.cat((torch.zeros(len(with_votes), k, dtype=torch.int64), with_votes), -1)
