@@ -8,7 +8,7 @@ from typing import Any
 
 
 def wrap_once(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    """Makes calls of ``owner.name(…)`` calls of ``wrapper(original, …)``; does nothing the second time.
+    """Makes ``owner.name`` a function that calls ``wrapper(original, …)``; a second call does nothing.
 
     Args:
         owner: the module or class that holds the function.

@@ -63,7 +63,7 @@ def german_year(year: int) -> str:
 
 
 def english_year(year: int) -> str:
-    """1985 is "nineteen eighty-five"; from 2000 on a year is read as a number. 1901 to 1909 are not meant."""
+    """1985 is "nineteen eighty-five"; from 2000 on a year is read as a number. Not for 1901 to 1909."""
     return english(year) if year >= 2000 else f"{english(year // 100)} {english(year % 100)}"
 
 

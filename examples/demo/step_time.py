@@ -48,7 +48,7 @@ def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, fl
 
 
 def some_batches(trainer: Any, number: int) -> list[Any]:
-    """The first batches of a training; of a short text, as often as it takes."""
+    """The first batches of a training; a short text is repeated until there are enough."""
     batches: list[Any] = []
     iterator = trainer.get_train_iterator(epoch=1)
     while len(batches) < number:

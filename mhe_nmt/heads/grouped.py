@@ -30,7 +30,7 @@ def grouped_linear(
         weight: ``(R, d)``; branch ``b`` has rows ``b·width … (b + 1)·width - 1``; the last may have fewer.
         bias: ``(R,)`` or ``None``.
         width: rows per branch.
-        row_index: ``(R,)`` int64 or ``None``. If given, row ``r`` is ``weight[row_index[r]]``, and its bias is
+        row_index: ``(R,)`` int64 or ``None``. If given, row ``r`` is ``weight[row_index[r]]``, with the bias
             ``bias[row_index[r]]``.
 
     Returns:

@@ -159,7 +159,7 @@ class TransformerMHEModel(TransformerModel):
     def load_state_dict(
         self, state_dict: dict[str, Any], strict: bool = True, model_cfg: Any = None, args: Any = None
     ) -> Any:
-        """As fairseq's, with a sentence for checkpoints that do not fit.
+        """As fairseq's; for a checkpoint that does not fit, the error says why in one sentence.
 
         Raises:
             UsageError: if the checkpoint has another dictionary, another head or other sharing flags.

@@ -23,7 +23,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Returns ``folder``, which ``make`` fills now or has filled in an earlier run.
 
     ``make`` writes to a temporary folder next to it, which is then renamed: a folder that exists is whole.
-    If several processes make the same folder, one of them wins.
+    If several processes make the same folder, the folder of one of them is kept.
     """
     if folder.is_dir():
         return folder

@@ -29,23 +29,23 @@ class LoopOptions:
     drop_last: bool = option(False, "leave out the last, smaller batch of an epoch")
     optimizer: Literal["sgd", "adamw"] = option("sgd", "optimizer")
     lr: float = option(0.1, "peak learning rate", aliases=["--learning-rate"], metavar="X")
-    momentum: float = option(0.9, "of sgd", metavar="X")
+    momentum: float = option(0.9, "sgd: momentum", metavar="X")
     nesterov: bool = option(False, "Nesterov's momentum for sgd")
-    betas: tuple[float, ...] = option((0.9, 0.999), "of adamw", metavar="X")
+    betas: tuple[float, ...] = option((0.9, 0.999), "adamw: decay rates of the two moments", metavar="X")
     weight_decay: float = option(5e-4, "weight decay", aliases=["--wd"], metavar="X")
     schedule: Literal["cosine", "linear", "poly", "step", "constant"] = option("cosine",
         "how the learning rate falls")
     warmup_epochs: float = option(0.0, "epochs over which the learning rate rises to its peak", metavar="X")
     min_lr: float = option(0.0, "learning rate at which cosine, linear and poly end",
         aliases=["--eta-min"], metavar="X")
-    poly_power: float = option(2.0, "exponent of poly", metavar="X")
-    milestones: tuple[float, ...] = option((0.3, 0.6, 0.9), "shares of the training at which step lowers the "
-        "learning rate", metavar="X")
-    step_decay: float = option(0.1, "factor of step", metavar="X")
+    poly_power: float = option(2.0, "poly: exponent", metavar="X")
+    milestones: tuple[float, ...] = option((0.3, 0.6, 0.9), "step: shares of the training at which it lowers "
+        "the learning rate", metavar="X")
+    step_decay: float = option(0.1, "step: factor of the learning rate at each milestone", metavar="X")
     clip_norm: float | None = option(None, "largest norm of the gradient of an update", metavar="X")
     precision: Literal["no", "bf16", "fp16"] = option("no", "automatic mixed precision")
     average: Literal["none", "ema", "swa"] = option("none", "average of the weights to evaluate and keep")
-    ema_decay: float = option(0.9999, "of ema", metavar="X")
+    ema_decay: float = option(0.9999, "ema: share of the old average that an update keeps", metavar="X")
     swa_start: float = option(0.75, "share of the training after which swa averages the weights at the "
         "end of each epoch", metavar="X")
     swa_steps: int | None = option(None, "swa: average every N updates instead of every epoch", metavar="N")
@@ -61,7 +61,8 @@ class LoopOptions:
         may_change=True)
     tensorboard: bool = option(False, "also write TensorBoard events", may_change=True)
     progress: bool = option(True, "progress bar, on a terminal", may_change=True)
-    seed: int = option(1, "of the weights, the order of the data, augmentation and sampling", metavar="N")
+    seed: int = option(1, "seed of the weights, the order of the data, augmentation and sampling",
+        metavar="N")
     deterministic: bool = option(True, "use repeatable algorithms on a GPU, which are somewhat slower")
     num_workers: int = option(0, "loading processes per training process",
         aliases=["--workers", "-j"], metavar="N", may_change=True)

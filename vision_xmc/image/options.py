@@ -39,12 +39,12 @@ class ImageOptions:
         "folders with both val/ and test/: they have a validation set)", metavar="X")
     policy: str = option("none", "augmentation after the standard crop and flip", choices=POLICIES)
     policy_operations: int = option(2, "operations of randaugment", metavar="N")
-    policy_magnitude: int = option(9, "of randaugment, 1 to 29", metavar="N")
+    policy_magnitude: int = option(9, "magnitude of randaugment, 1 to 29", metavar="N")
     mixup: float = option(0.0, "alpha of mixup, 0 for none", metavar="ALPHA")
     digits: int = option(2, "digits: N digits per image, so 10 to the power of N classes", metavar="N")
     digits_size: int | None = option(None, "digits: training images (default: 20000, but at least two per "
         "class)", metavar="N")
-    data_seed: int = option(0, "of the held-out share and of the digits' labels", metavar="N")
+    data_seed: int = option(0, "seed of the held-out share and of the digits' labels", metavar="N")
     skip_broken_images: bool = option(False, "folder: decode every image once before the training, and leave "
         "out those that cannot be read", may_change=True)
     sync_batchnorm: bool = option(False, "batch-norm statistics over all processes (GPUs only)")
