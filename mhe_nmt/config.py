@@ -120,6 +120,7 @@ class HeadConfig:
         """The options that the head reads, by name, as plain types."""
         read = _keywords_of(self.head)
         names = ["head", *(field.name for field, keyword in _fields_by_keyword() if keyword in read)]
+        names += ["order_seed"] if "order" in read else []
         return {name: value for name, value in _plain(self).items() if name in names}
 
     def build(
@@ -146,8 +147,6 @@ class HeadConfig:
             ValueError: for an option that is out of range or that this head does not read, and for a label
                 order that is not one; the sentence names option, file and line.
         """
-        if self.head not in HEADS:
-            raise ValueError(f"{flag('head')} {self.head}: unknown head; the heads are {', '.join(HEADS)}")
         changed = [
             field.name
             for field in dataclasses.fields(self)
@@ -173,6 +172,8 @@ class HeadConfig:
             raise ValueError(f"{flag('head')} {self.head}: {error}") from error
 
     def _refuse_options_of_other_heads(self, names: Collection[str], flag: Callable[[str], str]) -> None:
+        if self.head not in HEADS:
+            raise ValueError(f"{flag('head')} {self.head}: unknown head; the heads are {', '.join(HEADS)}")
         read = _keywords_of(self.head)
         for field, keyword in _fields_by_keyword():
             if keyword in read or field.name not in names:

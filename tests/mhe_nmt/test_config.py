@@ -99,6 +99,11 @@ def test_mistakes_name_the_head() -> None:
             config.build(6, 30, flag=lambda field: f"--{field}")
 
 
+def test_an_unknown_head_is_named_before_its_options() -> None:
+    with pytest.raises(ValueError, match=r"^--head other: unknown head; the heads are onehot, product, "):
+        HeadConfig.from_options({"head": "other", "groups": 2}, flag=lambda field: f"--{field}")
+
+
 def parsed(*arguments: str) -> HeadConfig:
     parser = argparse.ArgumentParser()
     add_head_flags(parser, "mhe", leave_out=("label_smoothing",))
@@ -121,7 +126,7 @@ def test_options_that_a_head_reads_describe_it(name: str) -> None:
     options = config.read_options()
     assert HeadConfig.from_options(options, flag=str) == config
     assert ("conditioning" in options) == (name == "cascade")
-    assert ("radices" in options) == (name != "onehot")
+    assert ("radices" in options) == ("order_seed" in options) == (name != "onehot")
 
 
 def test_flags_of_an_argument_parser() -> None:
