@@ -120,6 +120,16 @@ def test_topk_of_few_groups(case: Case, data: st.DataObject) -> None:
 
 @given(cases(max_labels=20))
 def test_gradients(case: Case) -> None:
+    assert_gradients(case)
+
+
+@pytest.mark.slow
+@given(cases())
+def test_gradients_with_more_labels(case: Case) -> None:
+    assert_gradients(case)
+
+
+def assert_gradients(case: Case) -> None:
     """Against differences; the candidates must not change within them, hence all groups or none."""
     head = case.head
     if isinstance(head, MultiLabelCascade) and head.candidates:
