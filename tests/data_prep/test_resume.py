@@ -18,6 +18,7 @@ from tests.data_prep.corpus import ROOT, prepare_args, run_cli, run_here, snapsh
 STAGES = list(stages.STAGES)
 
 
+@pytest.mark.slow
 def test_resumes_at_the_stage_it_stopped_at(corpus, prepared, tmp_path, monkeypatch):
     """Interrupts each stage in turn after it has written its files; the last run is left to finish."""
     destdir = tmp_path / "data"

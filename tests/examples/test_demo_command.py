@@ -53,7 +53,7 @@ def test_unknown_output_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--src", "a.de"], "give both --src and --tgt, or neither"),
+        pytest.param(["--src", "a.de"], "give both --src and --tgt, or neither", marks=pytest.mark.slow),
         pytest.param(["--seconds", "0"], "--seconds 0: give a number above 0", marks=pytest.mark.slow),
         pytest.param(
             ["--max-update", "-3"], "--max-update -3: give a number above 0", marks=pytest.mark.slow

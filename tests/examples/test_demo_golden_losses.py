@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from examples.golden_losses import GOLDEN, HEADS, UPDATES
 
 ROOT = Path(__file__).parents[2]
 RELATIVE_TOLERANCE = 1e-3
 
 
+@pytest.mark.slow
 def test_losses_are_those_recorded(tmp_path: Path) -> None:
     # In a process of its own: fairseq registers a plug-in once, and other tests may have done so.
     output = tmp_path / "losses.json"

@@ -14,7 +14,7 @@ from tests.user_dir.toy_corpus import SIZES
 from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches, load, parameters
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", one_in(2, CONFIGURATIONS))
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_the_loss_in_another_precision(
     name: str, dtype: torch.dtype, trained: Callable[[str], Trained]

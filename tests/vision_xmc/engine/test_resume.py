@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.shares import one_in
 from tests.vision_xmc.engine.toy_task import PointTask, assert_same_weights, fit, options, records
 from vision_xmc.common.errors import UsageError
 
@@ -46,7 +47,7 @@ def broken_run(folder: Path, task: dict[str, Any], training: dict[str, Any], upd
         fit(run, options(folder, save_steps=3, **training))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", one_in(2, RUNS))
 def test_resuming_twice_is_one_run(name: str, tmp_path: Path) -> None:
     """Checkpoints are at updates 3, 5, 6, 9, 10 …: a run that fails at 8 resumes from 6, and so on."""
     task, training = RUNS[name]
