@@ -13,7 +13,8 @@ from torch import nn
 
 from mhe_nmt import HeadConfig, OutputHead
 from mhe_nmt.config import add_head_flags, option_names
-from mhe_nmt.order import ORDER_NAMES
+from mhe_nmt.options import flag_of
+from mhe_nmt.order import IDENTITY, ORDER_NAMES
 from user_dir.errors import UsageError
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def build_decoder_head(cfg: Any, in_features: int, dictionary: Any, embed_tokens
     # At inference both are fairseq's own output projection, which has no bias.
     keywords: dict[str, Any] = {"bias": False} if config.head in ("onehot", "sampling") else {}
     if order_comes_from_checkpoint(cfg):
-        config = dataclasses.replace(config, label_order=ORDER_NAMES[0])
+        config = dataclasses.replace(config, label_order=IDENTITY)
     elif config.label_order not in ORDER_NAMES and os.path.isfile(config.label_order):
         # A trained model must not depend on the file that it was trained with: the digest travels in the
         # checkpoint's options, and where the file has gone since, the order in the checkpoint is used.
@@ -107,7 +108,7 @@ def order_comes_from_checkpoint(cfg: Any) -> bool:
 
 
 def _flag(name: str) -> str:
-    return "--mhe-" + name.replace("_", "-")
+    return flag_of(f"mhe_{name}")
 
 
 def _parse_radices(text: str) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mhe_nmt import HeadConfig, OutputHead
 from mhe_nmt.heads import MultiHead
+from mhe_nmt.options import flag_of
 from vision_xmc.common.errors import UsageError
 
 
@@ -19,7 +20,7 @@ def head_config(given: Mapping[str, Any]) -> HeadConfig:
         UsageError: for one that belongs to another head.
     """
     try:
-        return HeadConfig.from_options(given, flag=_flag)
+        return HeadConfig.from_options(given, flag=flag_of)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -39,7 +40,7 @@ def build_head(
         UsageError: for options that are out of range or do not belong to this head.
     """
     try:
-        return config.build(in_features, num_labels, order=order, flag=_flag, labels="classes")
+        return config.build(in_features, num_labels, order=order, flag=flag_of, labels="classes")
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -48,7 +49,3 @@ def described(head: OutputHead) -> str:
     """What the head is, its code included."""
     code = f", radices={list(head.codec.radix_list)}" if isinstance(head, MultiHead) else ""
     return f"{type(head).__name__}({head.extra_repr()}{code})"
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
