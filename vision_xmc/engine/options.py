@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mhe_nmt.options import option
+from mhe_nmt.options import flag_of, option
 from vision_xmc.common.errors import require
 
 
@@ -90,4 +90,4 @@ class LoopOptions:
 
 
 def _check(name: str, value: object, good: bool, rule: str) -> None:
-    require(good, f"--{name.replace('_', '-')} must be {rule}, got {value}")
+    require(good, f"{flag_of(name)} must be {rule}, got {value}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mhe_nmt.options import option
+from mhe_nmt.options import flag_of, option
 from vision_xmc.common.errors import require
 from vision_xmc.face.backbones.build import BACKBONES
 
@@ -69,16 +69,16 @@ class FaceOptions:
         least |= {"validation_identities": 0, "validation_pairs": 2, "data_seed": 0}
         for name, value in least.items():
             given = getattr(self, name)
-            shown = name.replace("_", "-")
-            require(given >= value, f"--{shown} must be at least {value}, got {given}")
+            shown = flag_of(name)
+            require(given >= value, f"{shown} must be at least {value}, got {given}")
 
     def _check_pairs(self) -> None:
         if self.pairs is None:
             for name in ("pairs_images", "pairs_folds"):
-                shown = name.replace("_", "-")
+                shown = flag_of(name)
                 require(
                     getattr(self, name) is None,
-                    f"--{shown} needs --pairs; name the file of pairs, or leave --{shown} out",
+                    f"{shown} needs --pairs; name the file of pairs, or leave {shown} out",
                 )
             return
         require(
@@ -128,10 +128,10 @@ class ClassifierOptions:
         )
         if self.head == "full":
             for name in ("radices", "sample_fraction", "log_q", "label_order"):
-                shown = name.replace("_", "-")
+                shown = flag_of(name)
                 require(
                     getattr(self, name) is None,
-                    f"--{shown} belongs to --head sampling, not to --head full; leave it out",
+                    f"{shown} belongs to --head sampling, not to --head full; leave it out",
                 )
 
 

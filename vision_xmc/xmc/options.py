@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mhe_nmt.options import option
+from mhe_nmt.options import flag_of, option
 from vision_xmc.common.errors import require
 from vision_xmc.xmc.metrics import PROPENSITIES, PROPENSITY
 
@@ -91,12 +91,10 @@ class EncoderOptions:
     def __post_init__(self) -> None:
         for name in ("dropout", "term_dropout"):
             value = getattr(self, name)
-            require(0 <= value < 1, f"--{name.replace('_', '-')} must be from 0 to below 1, got {value:g}")
+            require(0 <= value < 1, f"{flag_of(name)} must be from 0 to below 1, got {value:g}")
         for name in ("max_len", "bow_features", "min_documents"):
             value = getattr(self, name)
-            require(
-                value is None or value >= 1, f"--{name.replace('_', '-')} must be at least 1, got {value}"
-            )
+            require(value is None or value >= 1, f"{flag_of(name)} must be at least 1, got {value}")
         rate = self.encoder_lr
         require(rate is None or rate > 0, f"--encoder-lr must be above 0, got {rate}")
 
