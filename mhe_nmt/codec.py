@@ -83,12 +83,12 @@ def _checked_order(num_labels: int, order: Sequence[int] | Tensor | None) -> Ten
 
 
 def check_labels(labels: Tensor, num_labels: int) -> None:
-    """Refuses labels outside ``[0, num_labels)``; on CPU only, because elsewhere it would stall the device.
+    """Refuses labels outside ``[0, num_labels)``, on CPU only: elsewhere, and in a graph, it would wait.
 
     Raises:
         ValueError: naming the first offending value.
     """
-    if labels.device.type == "cpu" and labels.numel():
+    if labels.device.type == "cpu" and labels.numel() and not torch.compiler.is_compiling():
         low, high = (int(extreme) for extreme in labels.aminmax())
         if low < 0 or high >= num_labels:
             raise ValueError(f"label {low if low < 0 else high} is outside [0, {num_labels})")

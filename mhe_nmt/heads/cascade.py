@@ -212,19 +212,20 @@ class CascadeHead(MultiHead):
 
     # The verbs.
 
-    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
         codec = self.codec
         ranks = codec.ranks(target)
-        nll = smooth = features.new_zeros(())
+        nll = smoothing = features.new_zeros(())
         prefixes = torch.zeros_like(ranks)
         for level, (stride, radix) in enumerate(zip(codec.strides, codec.radix_list, strict=True)):
             log_prob = self._level_log_prob(level, self._inputs(level, features), prefixes)
             codes = ranks.div(stride, rounding_mode="floor")
             nll = nll - log_prob.gather(-1, codes.remainder(radix).unsqueeze(-1)).squeeze(-1)
-            below = self._labels_below(level, prefixes, log_prob.size(-1))
-            smooth = smooth - (below * log_prob.masked_fill(below == 0, 0.0)).sum(-1)
+            if smooth:
+                below = self._labels_below(level, prefixes, log_prob.size(-1))
+                smoothing = smoothing - (below * log_prob.masked_fill(below == 0, 0.0)).sum(-1)
             prefixes = codes
-        return HeadOutput(nll, smooth)
+        return HeadOutput(nll, smoothing if smooth else None)
 
     def _labels_below(self, level: int, prefixes: Tensor, width: int) -> Tensor:
         """Number of used labels below each digit of ``level`` after ``prefixes`` ``(n,)``: ``(n, width)``."""

@@ -174,11 +174,12 @@ class SamplingHead(MultiHead):
                 head.projection.weight.copy_(projection.weight)
         return head
 
-    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
         if self.training and self.sampled_blocks < self.num_blocks:
             return self._sampled_forward(features, self.codec.ranks(target))
         log_prob = self._log_prob(features)
-        return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+        nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+        return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
 
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
         counts = self.target_counts
