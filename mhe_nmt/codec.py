@@ -234,13 +234,14 @@ class LabelCodec(nn.Module):
 
     def split(self, ranks: Tensor) -> Tensor:
         """Digits of ``ranks``: shape ``(…)`` to ``(…, H)``."""
-        return torch.stack(
-            [
-                ranks.div(stride, rounding_mode="floor").remainder(radix)
-                for stride, radix in zip(self.strides, self.radix_list, strict=True)
-            ],
-            dim=-1,
-        )
+        return torch.stack(self.digits(ranks), dim=-1)
+
+    def digits(self, ranks: Tensor) -> list[Tensor]:
+        """Digits of ``ranks``: ``H`` tensors of their shape."""
+        found = [ranks.div(self.strides[0], rounding_mode="floor")]
+        for stride, radix in zip(self.strides[1:-1], self.radix_list[1:-1], strict=True):
+            found.append(ranks.div(stride, rounding_mode="floor").remainder(radix))
+        return [*found, ranks.remainder(self.radix_list[-1])]
 
     def decode(self, digits: Tensor) -> Tensor:
         """Labels of ``digits``: shape ``(…, H)`` int64 to ``(…)`` int64.

@@ -40,7 +40,7 @@ _CAPABILITY = (8, 0)
 
 def is_available(device: torch.device) -> bool:
     """Whether the kernels can run on this device: Triton is installed, and the card is SM80 or later."""
-    if device.type != "cuda" or torch.version.hip is not None or not _HAS_TRITON:
+    if device.type != "cuda" or torch.version.cuda is None or not _HAS_TRITON:
         return False
     return torch.cuda.get_device_capability(device) >= _CAPABILITY
 
@@ -131,7 +131,9 @@ def _grad_rows(grad: Tensor, ends: Tensor, weight: Tensor, width: int) -> Tensor
     return _multiply_rows(grad, ends, weight, width, out, logits=False)
 
 
-def _multiply_rows(rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool) -> Tensor:
+def _multiply_rows(
+    rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool
+) -> Tensor:
     if not out.numel():
         return out
     rows, weight = rows.contiguous(), weight.contiguous()
