@@ -16,8 +16,9 @@ GROUPS = {
     "input": "Either fairseq-style prefixes or two plain files.",
     "cleaning": "For training pairs only; validation and test sets stay whole.",
     "subwords": "Learned from the cleaned training text only.",
+    "dictionary": "The order of the target dictionary, or of the joined one.",
 }
-"""Titles and descriptions of the groups in the help of ``prepare``."""
+"""Titles and descriptions of the groups in the help of ``prepare`` and ``reorder``."""
 
 TOKENIZERS = tuple(sorted(name for name in BLEU.TOKENIZERS if name != "none"))
 """sacrebleu's own tokenisers, which it applies to plain text; "none" would be for tokenised BLEU."""
@@ -169,6 +170,24 @@ class PrepareOptions:
         group="subwords",
         stage="subword",
     )
+    dictionary_order: str = option(
+        "frequency",
+        "the most frequent pieces first, or learned from the training text as by the command order: cascades "
+        "and products then need no --mhe-label-order",
+        choices=("frequency", "learned"),
+        group="dictionary",
+        stage="encode",
+    )
+    cluster_size: int | None = option(
+        None,
+        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
+        "radices)",
+        metavar="N",
+        least=2,
+        most=10**9,
+        group="dictionary",
+        stage="encode",
+    )
 
     def __post_init__(self) -> None:
         for name in ("source_lang", "target_lang"):
@@ -182,6 +201,8 @@ class PrepareOptions:
             raise PrepError(
                 f"--source-lang and --target-lang are both {self.source_lang}; give two different languages"
             )
+        if self.cluster_size is not None and self.dictionary_order != "learned":
+            raise PrepError("--cluster-size is for a learned order; add --dictionary-order learned")
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -202,6 +223,11 @@ class PrepareOptions:
 
 FIRST_STAGE = {field.name: field.metadata["stage"] for field in fields(PrepareOptions)}
 """The first stage that uses each option of :class:`PrepareOptions`."""
+
+DEFAULTS = {
+    field.name: None if field.default is REQUIRED else field.default for field in fields(PrepareOptions)
+}
+"""The default of each option of :class:`PrepareOptions`; ``None`` where it must be given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +257,33 @@ class OrderOptions:
     window: int = option(2, "how many words apart two neighbours may be", metavar="N", least=1, most=100)
     dimensions: int = option(64, "dimensions of the word vectors", metavar="N", least=1, most=10**4)
     seed: int = option(1, "seed of the decomposition", metavar="N", least=0, most=MAX_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReorderOptions:
+    """The options of ``reorder``."""
+
+    data: Path = option(REQUIRED, "folder made by prepare, which stays as it is", metavar="DIR")
+    destdir: Path = option(REQUIRED, "new folder", metavar="DIR")
+    order: Path | None = option(
+        None,
+        "file of ranks, made from DATA by the command order (default: learn the order)",
+        metavar="FILE",
+        group="dictionary",
+    )
+    cluster_size: int | None = option(
+        None,
+        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
+        "radices)",
+        metavar="N",
+        least=2,
+        most=10**9,
+        group="dictionary",
+    )
+    overwrite: bool = option(
+        False, "start over in a folder that holds another run or other files (default: refuse)"
+    )
+    quiet: bool = option(False, "show no progress bars and no report (default: both)")
 
 
 @dataclass(frozen=True, kw_only=True)
