@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.harness.names import EQUAL_TIME, in_words, without_equal_time
+from benchmarks.harness.ordered import reorder_command
 from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
 from benchmarks.harness.process import shown
@@ -32,7 +33,7 @@ from benchmarks.translation.corpora import (
     prepared_folder,
     step_times_file,
 )
-from benchmarks.translation.heads import HEADS
+from benchmarks.translation.heads import HEADS, ORDER
 
 NLL: Column = ("validation, bits", lambda row: f"{row['valid_nll_bits']:.3f}")
 
@@ -46,7 +47,11 @@ def write_report(results: Path, corpus: str) -> None:
     """Writes the tables, the commands and the plot of a results file."""
     rows = read_rows(results)
     source, data = Path("DATA_FOLDER"), prepared_folder(corpus)
-    preparation = [prepare_command(CORPORA[corpus], source, data), order_command(data)]
+    preparation = [
+        prepare_command(CORPORA[corpus], source, data),
+        order_command(data),
+        reorder_command(data, data / ORDER),
+    ]
     titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
     publish(results, tables(results), script(titled, [shown(command) for command in preparation]))
     title = f"{CORPORA[corpus].title}, German to English"
