@@ -12,6 +12,7 @@ from sacrebleu.metrics import BLEU
 from benchmarks.harness.names import TIED_SOFTMAX
 from benchmarks.harness.ordered import folder_like, ordered_folder
 from benchmarks.harness.process import ROOT, CommandError
+from benchmarks.harness.results import append_row
 from benchmarks.translation import picture, step_time
 from benchmarks.translation.__main__ import equal_time_updates
 from benchmarks.translation.corpora import CORPORA, DEFAULTS, train_options
@@ -169,6 +170,12 @@ def test_tables_commands_and_plot_are_written_next_to_the_rows(tmp_path):
     assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
     commands = (tmp_path / "commands" / "corpus.sh").read_text()
     assert "-m data_prep prepare -s de -t en --trainpref DATA_FOLDER/train " in commands
+    assert "data_prep reorder" not in commands
+    row = with_bleu("cascade-table-tied", 1, 30.0)
+    row["recipe"] = {**row["recipe"], "commands": [["fairseq-train", "data/multi30k.de-en-ordered"]]}
+    append_row(results, row)
+    write_report(results, "multi30k")
+    commands = (tmp_path / "commands" / "corpus.sh").read_text()
     assert "-m data_prep reorder --data data/multi30k.de-en --destdir data/multi30k.de-en-ordered" in commands
     assert "\n# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in commands
 
