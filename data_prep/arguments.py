@@ -57,7 +57,7 @@ COMMANDS = (
         "reorder",
         "copy a data folder, with the target dictionary in a learned order",
         run_reorder,
-        (ReorderOptions,),
+        (RunOptions, ReorderOptions),
         "Cascades and products then need no --mhe-label-order, and a tied embedding costs nothing more. A "
         "joined dictionary is reordered for both languages. Models trained on the old folder do not fit the "
         "new one.",

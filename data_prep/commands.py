@@ -115,19 +115,19 @@ def run_order(options: OrderOptions) -> None:
     )
 
 
-def run_reorder(options: ReorderOptions) -> None:
+def run_reorder(run: RunOptions, options: ReorderOptions) -> None:
     """``reorder``."""
     from data_prep.reorder import reorder
 
-    manifest, ran, moved = reorder(options)
-    if options.quiet:
+    manifest, ran, moved = reorder(run, options)
+    if run.quiet:
         return
     if moved:
         print(
             f"{options.order} gives fairseq's own symbols other ranks than 0 to 3; they were moved to the "
             "front, so the first clusters are shifted by up to four symbols"
         )
-    print(ready_report(manifest) if ran else f"{options.destdir} is up to date; nothing to do")
+    print(ready_report(manifest) if ran else f"{run.destdir} is up to date; nothing to do")
 
 
 def run_encode(options: FilterOptions) -> None:

@@ -27,9 +27,21 @@ MAX_SEED = 2**32 - 1
 _LANGUAGE = re.compile(r"[A-Za-z0-9_]+")
 
 
+def _cluster_size(**more: Any) -> Any:
+    return option(
+        None,
+        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
+        "radices)",
+        metavar="N",
+        least=2,
+        most=10**9,
+        **more,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where ``prepare`` writes, and what it may do there."""
+    """Where ``prepare`` and ``reorder`` write, and what they may do there."""
 
     destdir: Path = option(REQUIRED, "output folder", metavar="DIR")
     overwrite: bool = option(
@@ -178,16 +190,7 @@ class PrepareOptions:
         group="dictionary",
         stage="encode",
     )
-    cluster_size: int | None = option(
-        None,
-        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
-        "radices)",
-        metavar="N",
-        least=2,
-        most=10**9,
-        group="dictionary",
-        stage="encode",
-    )
+    cluster_size: int | None = _cluster_size(group="dictionary", stage="encode")
 
     def __post_init__(self) -> None:
         for name in ("source_lang", "target_lang"):
@@ -247,13 +250,7 @@ class OrderOptions:
     lang: str | None = option(
         None, "language of the dictionary (default: the target language)", metavar="LANG"
     )
-    cluster_size: int | None = option(
-        None,
-        "words per cluster, which is the last radix (default: that of two near-equal radices)",
-        metavar="N",
-        least=2,
-        most=10**9,
-    )
+    cluster_size: int | None = _cluster_size()
     window: int = option(2, "how many words apart two neighbours may be", metavar="N", least=1, most=100)
     dimensions: int = option(64, "dimensions of the word vectors", metavar="N", least=1, most=10**4)
     seed: int = option(1, "seed of the decomposition", metavar="N", least=0, most=MAX_SEED)
@@ -263,27 +260,14 @@ class OrderOptions:
 class ReorderOptions:
     """The options of ``reorder``."""
 
-    data: Path = option(REQUIRED, "folder made by prepare, which stays as it is", metavar="DIR")
-    destdir: Path = option(REQUIRED, "new folder", metavar="DIR")
+    data: Path = option(REQUIRED, "folder made by prepare, which stays as it is", metavar="DESTDIR")
     order: Path | None = option(
         None,
-        "file of ranks, made from DATA by the command order (default: learn the order)",
+        "file of ranks, made from --data by the command order (default: learn the order)",
         metavar="FILE",
         group="dictionary",
     )
-    cluster_size: int | None = option(
-        None,
-        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
-        "radices)",
-        metavar="N",
-        least=2,
-        most=10**9,
-        group="dictionary",
-    )
-    overwrite: bool = option(
-        False, "start over in a folder that holds another run or other files (default: refuse)"
-    )
-    quiet: bool = option(False, "show no progress bars and no report (default: both)")
+    cluster_size: int | None = _cluster_size(group="dictionary")
 
 
 @dataclass(frozen=True, kw_only=True)

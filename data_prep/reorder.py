@@ -17,7 +17,7 @@ from data_prep.errors import PrepError
 from data_prep.folder import locked, open_folder
 from data_prep.lines import read_lines
 from data_prep.manifest import Manifest, file_record
-from data_prep.options import PrepareOptions, ReorderOptions
+from data_prep.options import PrepareOptions, ReorderOptions, RunOptions
 from data_prep.order import order_dictionaries
 from data_prep.prepare import run_stages
 from data_prep.stages import STAGES, Job, Stage
@@ -26,8 +26,8 @@ from mhe_nmt.order import read_ranks
 _MADE_FROM = re.compile(r"# of dict\.\S+\.txt ([0-9a-f]{16}),")
 
 
-def reorder(options: ReorderOptions) -> tuple[Manifest, list[str], bool]:
-    """Makes the data folder ``options.destdir``.
+def reorder(run: RunOptions, options: ReorderOptions) -> tuple[Manifest, list[str], bool]:
+    """Makes the data folder ``run.destdir``.
 
     With a learned order, the new folder is the one that ``prepare --dictionary-order learned`` would have
     made.
@@ -41,9 +41,9 @@ def reorder(options: ReorderOptions) -> tuple[Manifest, list[str], bool]:
             is not one of its dictionary.
     """
     require_fairseq()
-    if options.destdir.resolve() == options.data.resolve():
+    if run.destdir.resolve() == options.data.resolve():
         raise PrepError(
-            f"--destdir {options.destdir} is --data itself, whose trained models would no longer fit; "
+            f"--destdir {run.destdir} is --data itself, whose trained models would no longer fit; "
             "use another --destdir"
         )
     if options.order is not None and options.cluster_size is not None:
@@ -51,10 +51,10 @@ def reorder(options: ReorderOptions) -> tuple[Manifest, list[str], bool]:
     source = _finished(options.data)
     ranks = None if options.order is None else _given_ranks(options.order, source)
     new = _new_options(source, options)
-    with locked(options.destdir) as lock:
-        manifest = open_folder(options.destdir, new, source.content["inputs"], overwrite=options.overwrite)
+    with locked(run.destdir) as lock:
+        manifest = open_folder(run.destdir, new, source.content["inputs"], overwrite=run.overwrite)
         copies = {name: _copying(source, name, ranks) for name in STAGES if name != "binarise"}
-        ran = run_stages(Job({}, new, manifest, options.quiet, lock), {**STAGES, **copies})
+        ran = run_stages(Job({}, new, manifest, run.quiet, lock), {**STAGES, **copies})
     specials = np.arange(len(SPECIAL_SYMBOLS))
     return manifest, ran, ranks is not None and not np.array_equal(ranks[: len(specials)], specials)
 

@@ -89,7 +89,7 @@ def test_every_option_that_shapes_the_output_has_a_stage():
         ("prepare", "unless both have at most 5 words (default: 3.0)"),
         ("score", "--subset SUBSET split of --data whose reference to use (default: test)"),
         ("order", "--window N how many words apart two neighbours may be (default: 2)"),
-        ("reorder", "--destdir DIR new folder"),
+        ("reorder", "--destdir DIR output folder"),
         ("encode", "--lang LANG language of the text"),
     ],
 )
