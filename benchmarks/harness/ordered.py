@@ -24,8 +24,8 @@ def folder_like(trained_on: str | Path, data: Path) -> Path:
     return data if name == data.name else data.with_name(name)
 
 
-def reorder_command(data: Path, order: Path | None = None, cluster_size: int | None = None) -> list[str]:
-    """Makes `ordered_folder(data, cluster_size)`, by an order file or by an order that is learned."""
+def reorder_command(data: Path, cluster_size: int | None = None) -> list[str]:
+    """Makes `ordered_folder(data, cluster_size)`."""
     command = [sys.executable, "-m", "data_prep", "reorder", "--data", str(data)]
     command += ["--destdir", str(ordered_folder(data, cluster_size))]
-    return command + (["--order", str(order)] if order else [])
+    return command + (["--cluster-size", str(cluster_size)] if cluster_size else [])

@@ -24,7 +24,7 @@ from benchmarks.translation.corpora import (
     step_times_file,
     train_options,
 )
-from benchmarks.translation.heads import HEADS, data_of, decoding_options, make_ordered_folder
+from benchmarks.translation.heads import HEADS, data_of, decoding_options, make_order, make_ordered_folder
 from benchmarks.translation.report import tests_file, write_report
 from benchmarks.translation.significance import folder_name, paired_tests
 
@@ -72,6 +72,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     prepare = prepare_command(corpus, options.data_folder.resolve(), data)
     print(f"$ {shown(prepare)}", flush=True)
     run_logged(prepare, runs / "prepare.log", threads=options.threads)
+    make_order(data, runs / "order.log")
     make_ordered_folder(data, runs / "order.log")
     updates = dict.fromkeys(options.only, options.updates or corpus.updates)
     if options.equal_time:

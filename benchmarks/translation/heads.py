@@ -66,14 +66,9 @@ def finds_candidates(name: str) -> bool:
     return name.startswith(("product", "cascade"))
 
 
-def order_name(cluster_size: int | None = None) -> str:
-    """The name of a learned label order in a data folder."""
-    return f"order-{cluster_size}.txt" if cluster_size else ORDER
-
-
 def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
     """Writes the folder's learned label order unless it exists; `order-N.txt` for clusters of N."""
-    order = data / order_name(cluster_size)
+    order = data / (f"order-{cluster_size}.txt" if cluster_size else ORDER)
     if not order.exists():
         command = [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)]
         command += ["--cluster-size", str(cluster_size)] if cluster_size else []
@@ -82,8 +77,7 @@ def make_order(data: Path, log: Path, cluster_size: int | None = None) -> None:
 
 
 def make_ordered_folder(data: Path, log: Path, cluster_size: int | None = None) -> None:
-    """Makes the folder's copy in the learned order unless it is up to date, and the order if need be."""
-    make_order(data, log, cluster_size)
-    command = reorder_command(data, data / order_name(cluster_size), cluster_size)
+    """Makes the folder's copy in the learned order unless it is up to date."""
+    command = reorder_command(data, cluster_size)
     print(f"$ {shown(command)}", flush=True)
     run_logged(command, log)

@@ -29,7 +29,7 @@ from benchmarks.harness.results import (
 from benchmarks.harness.runner import Experiment
 from benchmarks.harness.sweep import guarded, sweep
 from benchmarks.translation.corpora import DEFAULTS, SMALLER
-from benchmarks.translation.heads import make_ordered_folder
+from benchmarks.translation.heads import make_order, make_ordered_folder
 from benchmarks.translation.report import NLL
 
 UPDATES = 1400
@@ -141,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
 def _benchmark(options: argparse.Namespace) -> None:
     data = options.data.resolve()
     for cluster_size in (None, 200, 40, 20):
+        make_order(data, options.runs.resolve() / "order.log", cluster_size)
         make_ordered_folder(data, options.runs.resolve() / "order.log", cluster_size)
     experiments = [
         (

@@ -33,7 +33,7 @@ from benchmarks.translation.corpora import (
     prepared_folder,
     step_times_file,
 )
-from benchmarks.translation.heads import HEADS, ORDER
+from benchmarks.translation.heads import HEADS
 
 NLL: Column = ("validation, bits", lambda row: f"{row['valid_nll_bits']:.3f}")
 
@@ -50,7 +50,7 @@ def write_report(results: Path, corpus: str) -> None:
     preparation = [prepare_command(CORPORA[corpus], source, data), order_command(data)]
     used = {Path(part).name for row in rows for command in row["recipe"]["commands"] for part in command}
     if ordered_folder(data).name in used:
-        preparation.append(reorder_command(data, data / ORDER))
+        preparation.append(reorder_command(data))
     titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
     publish(results, tables(results), script(titled, [shown(command) for command in preparation]))
     title = f"{CORPORA[corpus].title}, German to English"
