@@ -4,7 +4,7 @@ For CUDA devices on which ``torch.nn.functional.grouped_mm`` is slow or refuses:
 than SM90, widths that are no multiples of 8, float32 weights under autocast. Three kernels are behind it:
 
 - One program cuts each branch into tiles of rows. Counts are known to the device only, so the launch that
-  follows has as many programs as there could be tiles; those without a tile stop at once.
+  follows has as many programs as there could be tiles (:func:`tile_bound`); those without one stop at once.
 - A tile of rows times a block of its branch's weight gives logits or, transposed, gradients of rows. Operands
   are cast block by block in registers, so a float32 weight is never copied in another type.
 - A block of the weight's gradient sums over the rows of its branch, in order and without atomic additions.
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
-#: The oldest cards that Triton supports; V100 and T4 are older.
+#: V100 and T4 are older: Triton compiles for them, but to code that keeps half-precision blocks in memory.
 _CAPABILITY = (8, 0)
 
 
 def is_available(device: torch.device) -> bool:
     """Whether the kernels can run on this device: Triton is installed, and the card is SM80 or later."""
-    if device.type != "cuda" or torch.version.hip is not None or not _HAS_TRITON:
+    if device.type != "cuda" or not torch.cuda.is_available() or torch.version.hip or not _HAS_TRITON:
         return False
     return torch.cuda.get_device_capability(device) >= _CAPABILITY
 
@@ -65,6 +65,7 @@ def grouped_forward(
 
     Raises:
         TypeError: for another type.
+        ValueError: if ``P`` branches of this width cannot own ``R`` rows.
     """
     if torch.compiler.is_compiling():
         return torch.ops.mhe_nmt.grouped_forward(sorted_rows, ends, weight, width, dtype)
@@ -82,7 +83,7 @@ def grouped_grad_rows(grad: Tensor, ends: Tensor, weight: Tensor, width: int) ->
         ``(N, d)`` in ``grad``'s type; rows from ``ends[-1]`` on are zero.
 
     Raises:
-        TypeError: for a type that is not in :data:`DTYPES`.
+        TypeError, ValueError: as :func:`grouped_forward`.
     """
     if torch.compiler.is_compiling():
         return torch.ops.mhe_nmt.grouped_grad_rows(grad, ends, weight, width)
@@ -104,11 +105,20 @@ def grouped_grad_weight(
         ``(R, d)`` of type ``dtype``, rounded once from float32 sums; exact zeros for branches without rows.
 
     Raises:
-        TypeError: for a type that is not in :data:`DTYPES`.
+        TypeError, ValueError: as :func:`grouped_forward`.
     """
     if torch.compiler.is_compiling():
         return torch.ops.mhe_nmt.grouped_grad_weight(grad, ends, sorted_rows, width, R, dtype)
     return _grad_weight(grad, ends, sorted_rows, width, R, dtype)
+
+
+def tile_bound(num_rows: int, num_branches: int, tile: int) -> int:
+    """The most tiles of ``tile`` rows that ``num_rows`` rows can need, whatever the counts of the branches.
+
+    A branch with ``c`` rows needs ``ceil(c / tile)``, at most ``(c + tile - 1) / tile``, if it has any. Rows
+    behind the last branch count as one more branch.
+    """
+    return (num_rows + min(num_branches + 1, num_rows) * (tile - 1)) // tile
 
 
 class _Blocks(NamedTuple):
@@ -131,15 +141,16 @@ def _grad_rows(grad: Tensor, ends: Tensor, weight: Tensor, width: int) -> Tensor
     return _multiply_rows(grad, ends, weight, width, out, logits=False)
 
 
-def _multiply_rows(rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool) -> Tensor:
+def _multiply_rows(
+    rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool
+) -> Tensor:
     if not out.numel():
         return out
     rows, weight = rows.contiguous(), weight.contiguous()
+    _check_branches(ends, width, len(weight))
     tl_dtype, precision = _arithmetic(out.dtype, rows, weight)
     blocks = _row_blocks(rows, len(ends), weight, out)
-    # No branch, the rest behind the last one included, fills more than one tile partly.
-    parts = min(len(ends) + 1, len(rows))
-    bound = (len(rows) + parts * (blocks.rows - 1)) // blocks.rows
+    bound = tile_bound(len(rows), len(ends), blocks.rows)
     tiles = ends.new_empty(1 + 3 * bound)
     kernels = _kernels()
     with torch.cuda.device_of(rows):
@@ -172,6 +183,7 @@ def _grad_weight(
     if not out.numel():
         return out
     grad, sorted_rows = grad.contiguous(), sorted_rows.contiguous()
+    _check_branches(ends, width, R)
     tl_dtype, precision = _arithmetic(grad.dtype, sorted_rows, out)
     blocks = _weight_blocks(grad, len(ends), sorted_rows)
     per_branch = -(-width // blocks.rows) * -(-d // blocks.columns)
@@ -230,6 +242,14 @@ def _(grad: Tensor, ends: Tensor, sorted_rows: Tensor, width: int, R: int, dtype
     return grad.new_empty((R, sorted_rows.size(1)), dtype=dtype)
 
 
+def _check_branches(ends: Tensor, width: int, R: int) -> None:
+    # Kernels trust these numbers with memory.
+    if ends.dtype != torch.int32 or not ends.is_contiguous():
+        raise TypeError(f"ends must be contiguous int32, not {ends.dtype}")
+    if len(ends) * width < R:
+        raise ValueError(f"{len(ends)} branches of width {width} cannot own {R} weight rows")
+
+
 def _arithmetic(dtype: torch.dtype, *others: Tensor) -> tuple[Any, str]:
     """Triton's name of the type of the products, and how float32 ones are computed."""
     for one in (dtype, *(other.dtype for other in others)):
@@ -247,8 +267,8 @@ def _row_blocks(rows: Tensor, branches: int, weight: Tensor, out: Tensor) -> _Bl
     half = out.dtype != torch.float32
     narrow = half and rows.dtype == weight.dtype == out.dtype
     tile = _fit(-(-len(rows) // min(branches, len(rows))), 128 if half else 64)
-    # Twice the width only where it wastes no more columns.
-    wide = half and -(-out.size(1) // 64) % 2 == 0
+    # Twice the width only where it wastes no more columns, and where aligned addresses save registers.
+    wide = half and weight.size(1) % 16 == 0 and -(-out.size(1) // 64) % 2 == 0
     columns = _fit(out.size(1), 128 if wide else 64)
     step = _fit(rows.size(1), 64 if narrow else 32)
     return _Blocks(tile, columns, step, warps=8 if tile * columns > 64 * 128 else 4, stages=3)
@@ -259,7 +279,7 @@ def _weight_blocks(grad: Tensor, branches: int, rows: Tensor) -> _Blocks:
     half = grad.dtype != torch.float32
     narrow = half and rows.dtype == grad.dtype
     step = _fit(-(-len(rows) // min(branches, len(rows))) if len(rows) else 1, 64 if narrow else 32)
-    columns = _fit(rows.size(1), 128 if half else 64)
+    columns = _fit(rows.size(1), 128 if half and rows.size(1) % 16 == 0 else 64)
     return _Blocks(_fit(grad.size(1), 64), columns, step, warps=4, stages=3)
 
 
