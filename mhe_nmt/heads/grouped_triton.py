@@ -14,8 +14,8 @@ Block sizes follow from the shapes and types, never from the counts: a training 
 an earlier step with these shapes had. Triton is imported by the first call.
 
 What has been checked: values against float64 in Triton's interpreter on a CPU; that the kernels compile for
-SM80, SM86, SM90 and SM100 within the shared memory of each. They have not run on a GPU yet, so block sizes are
-estimates.
+SM80, SM86, SM90 and SM100 within the shared memory of each (Triton 3.7 and 3.9). They have not run on a GPU
+yet, so block sizes are estimates.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ def _rows_kernel(  # type: ignore[no-untyped-def]
     COLUMNS: tl.constexpr,
     STEP: tl.constexpr,
 ):
-    """One block of ``rows @ block.T`` (``LOGITS``: the sum runs over features) or ``rows @ block`` (labels)."""
+    """One block of ``rows @ weight.T`` (``LOGITS``: sums run over features) or ``rows @ weight`` (labels)."""
     num_columns = width if LOGITS else d
     blocks = tl.cdiv(num_columns, COLUMNS)
     tile = tl.program_id(0) // blocks

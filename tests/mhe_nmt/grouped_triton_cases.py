@@ -1,6 +1,7 @@
-"""Cases of the Triton grouped product. Run by test_grouped_triton.py: under TRITON_INTERPRET=1 on a CPU, else on CUDA.
+"""Cases of the Triton grouped product: under TRITON_INTERPRET=1 on a CPU, else on CUDA.
 
-The variable must be set before Triton is imported, so these cases need a process of their own.
+Run by test_grouped_triton.py. The variable must be set before Triton is imported, so these cases need a
+process of their own.
 """
 
 from __future__ import annotations
@@ -251,11 +252,11 @@ def test_tensors_that_are_not_contiguous() -> None:
 
 def test_refusals() -> None:
     rows, weight, ends = normal((5, 6), torch.float32, 1), normal((8, 6), torch.float32, 2), ends_of([2, 3])
-    with pytest.raises(TypeError, match="not torch.float64"):
+    with pytest.raises(TypeError, match=r"not torch\.float64"):
         grouped_forward(rows, ends, weight, 4, torch.float64)
-    with pytest.raises(TypeError, match="not torch.float64"):
+    with pytest.raises(TypeError, match=r"not torch\.float64"):
         grouped_grad_rows(rows, ends, weight.double(), 6)
-    with pytest.raises(TypeError, match="int32, not torch.int64"):
+    with pytest.raises(TypeError, match=r"int32, not torch\.int64"):
         grouped_forward(rows, ends.long(), weight, 4, torch.float32)
     with pytest.raises(ValueError, match="2 branches of width 3 cannot own 8"):
         grouped_grad_weight(rows, ends, rows, 3, 8, torch.float32)

@@ -1,4 +1,4 @@
-"""The Triton grouped product, in processes of their own: interpreted on a CPU, and on CUDA where there is one."""
+"""The Triton grouped product, in processes of its own: interpreted on a CPU, and on CUDA if there is any."""
 
 from __future__ import annotations
 
