@@ -45,6 +45,10 @@ def is_available(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= _CAPABILITY
 
 
+# What torch.compiler.assume_constant_result does, which would import the whole compiler with this module.
+is_available._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def grouped_forward(
     sorted_rows: Tensor, ends: Tensor, weight: Tensor, width: int, dtype: torch.dtype
 ) -> Tensor:

@@ -221,7 +221,7 @@ def test_no_rows() -> None:
     assert torch.equal(grad_weight, torch.zeros_like(weight))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_any_shape(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.just(0) | st.integers(0, 40), min_size=1, max_size=6))

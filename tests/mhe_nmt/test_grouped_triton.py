@@ -17,7 +17,9 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reas
 
 
 def run_cases(cases: Path, *options: str, interpreted: bool, **variables: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRITON_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TRITON_", "PYTEST_"))
+    }
     environment |= {**variables, **({"TRITON_INTERPRET": "1"} if interpreted else {})}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *options, str(cases)],
