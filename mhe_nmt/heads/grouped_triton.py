@@ -1,4 +1,4 @@
-"""The grouped product and its two gradients as Triton kernels: no transfer to the host, few launches.
+"""The grouped product and its two gradients by Triton kernels: no transfer to the host, few launches.
 
 For CUDA devices on which ``torch.nn.functional.grouped_mm`` is slow or refuses: float32, float16, cards older
 than SM90, widths that are no multiples of 8, float32 weights under autocast. Three kernels are behind it:
@@ -20,15 +20,13 @@ yet, so block sizes are estimates.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    import triton.language as tl
+from .grouped_triton_kernels import kernels
 
 #: The types in which products can be computed.
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -156,10 +154,9 @@ def _multiply_rows(
     blocks = _row_blocks(rows, len(ends), weight, out)
     bound = tile_bound(len(rows), len(ends), blocks.rows)
     tiles = ends.new_empty(1 + 3 * bound)
-    kernels = _kernels()
     with torch.cuda.device_of(rows):
-        kernels.tiles[(1,)](ends, tiles, len(ends), len(rows), ROWS=blocks.rows, BRANCHES=1024)
-        kernels.rows[(bound * -(-out.size(1) // blocks.columns),)](
+        kernels().tiles[(1,)](ends, tiles, len(ends), len(rows), ROWS=blocks.rows, BRANCHES=1024)
+        kernels().rows[(bound * -(-out.size(1) // blocks.columns),)](
             rows,
             tiles,
             weight,
@@ -192,7 +189,7 @@ def _grad_weight(
     blocks = _weight_blocks(grad, len(ends), sorted_rows)
     per_branch = -(-width // blocks.rows) * -(-d // blocks.columns)
     with torch.cuda.device_of(grad):
-        _kernels().weight[(len(ends) * per_branch,)](
+        kernels().weight[(len(ends) * per_branch,)](
             grad,
             ends,
             sorted_rows,
@@ -259,11 +256,10 @@ def _arithmetic(dtype: torch.dtype, *others: Tensor) -> tuple[Any, str]:
     for one in (dtype, *(other.dtype for other in others)):
         if one not in DTYPES:
             raise TypeError(f"the Triton grouped product takes float32, float16 and bfloat16, not {one}")
-    _kernels()  # imports Triton
     matmul = torch.backends.cuda.matmul
     # Since torch 2.9 the old name refuses to answer where the new one has been set.
     tf32 = matmul.fp32_precision == "tf32" if hasattr(matmul, "fp32_precision") else matmul.allow_tf32
-    return getattr(tl, str(dtype).removeprefix("torch.")), "tf32" if tf32 else "ieee"
+    return getattr(kernels().language, str(dtype).removeprefix("torch.")), "tf32" if tf32 else "ieee"
 
 
 def _row_blocks(rows: Tensor, branches: int, weight: Tensor, out: Tensor) -> _Blocks:
@@ -290,160 +286,3 @@ def _weight_blocks(grad: Tensor, branches: int, rows: Tensor) -> _Blocks:
 def _fit(size: int, largest: int) -> int:
     """The power of two that holds ``size``, at least the 16 that a matrix instruction needs."""
     return min(max(16, 1 << (size - 1).bit_length()), largest)
-
-
-class _Kernels(NamedTuple):
-    tiles: Any
-    rows: Any
-    weight: Any
-
-
-@functools.cache
-def _kernels() -> _Kernels:
-    # The compiler looks up the names that a kernel uses among the globals of the kernel's module.
-    global tl
-    import triton
-    import triton.language as tl
-
-    return _Kernels(
-        triton.jit(_tiles_kernel, do_not_specialize=["num_branches", "num_rows"]),
-        triton.jit(_rows_kernel),
-        triton.jit(_weight_kernel),
-    )
-
-
-def _tiles_kernel(  # type: ignore[no-untyped-def]
-    ends, tiles, num_branches, num_rows, ROWS: tl.constexpr, BRANCHES: tl.constexpr
-):
-    """``tiles``: their number, then branch, first row and end of each tile.
-
-    One program. Rows from ``ends[-1]`` on are those of a branch behind the last, which has no weight.
-    """
-    total = 0
-    for first in range(0, num_branches + 1, BRANCHES):
-        branch = first + tl.arange(0, BRANCHES)
-        real = branch < num_branches
-        start = tl.load(ends + branch - 1, mask=(branch > 0) & (branch <= num_branches), other=0)
-        stop = tl.load(ends + branch, mask=real, other=0)
-        stop = tl.where(real, stop, tl.where(branch == num_branches, num_rows, start))
-        count = (stop - start + ROWS - 1) // ROWS
-        place = total + tl.cumsum(count, 0) - count
-        for number in range(0, tl.max(count, 0)):
-            entry = tiles + 1 + 3 * (place + number)
-            inside = number < count
-            tl.store(entry, branch, mask=inside)
-            tl.store(entry + 1, start + number * ROWS, mask=inside)
-            tl.store(entry + 2, stop, mask=inside)
-        total += tl.sum(count, 0)
-    tl.store(tiles, total)
-
-
-def _rows_kernel(  # type: ignore[no-untyped-def]
-    rows,
-    tiles,
-    weight,
-    out,
-    num_weight_rows,
-    width,
-    d,
-    LOGITS: tl.constexpr,
-    DTYPE: tl.constexpr,
-    PRECISION: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    STEP: tl.constexpr,
-):
-    """One block of ``rows @ weight.T`` (``LOGITS``: sums run over features) or ``rows @ weight`` (labels)."""
-    num_columns = width if LOGITS else d
-    blocks = tl.cdiv(num_columns, COLUMNS)
-    tile = tl.program_id(0) // blocks
-    if tile >= tl.load(tiles):
-        return
-    branch = tl.load(tiles + 1 + 3 * tile)
-    first = tl.load(tiles + 2 + 3 * tile)
-    stop = tl.load(tiles + 3 + 3 * tile)
-
-    # Blocks start at 64-bit addresses, because R * d may exceed 32 bits; within a block 32 bits will do.
-    first_column = tl.program_id(0) % blocks * COLUMNS
-    column = tl.arange(0, COLUMNS)
-    row = tl.arange(0, ROWS)
-    inner = tl.arange(0, STEP)
-    is_row = row < stop - first
-    is_column = column < num_columns - first_column
-    first_row = first.to(tl.int64)
-    first_label = (branch * width).to(tl.int64)
-    num_labels = tl.minimum(num_weight_rows - branch * width, width)
-    if LOGITS:
-        depth = tl.where(first_column < num_labels, d, 0)
-        left_block = rows + first_row * d
-        left_entry = row[:, None] * d + inner[None, :]
-        right_block = weight + (first_label + first_column) * d
-        right_entry = column[None, :] * d + inner[:, None]
-        right_step = STEP
-        has_weight = column < num_labels - first_column
-    else:
-        depth = tl.maximum(num_labels, 0)
-        left_block = rows + first_row * width
-        left_entry = row[:, None] * width + inner[None, :]
-        right_block = weight + first_label * d + first_column
-        right_entry = inner[:, None] * d + column[None, :]
-        right_step = STEP * d
-        has_weight = is_column
-    total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-    for start in range(0, depth, STEP):
-        inside = inner < depth - start
-        left = tl.load(left_block + left_entry, mask=is_row[:, None] & inside[None, :], other=0)
-        right = tl.load(right_block + right_entry, mask=inside[:, None] & has_weight[None, :], other=0)
-        total = tl.dot(left.to(DTYPE), right.to(DTYPE), total, input_precision=PRECISION)
-        left_block += STEP
-        right_block += right_step
-    out_entry = out + first_row * num_columns + first_column + (row[:, None] * num_columns + column[None, :])
-    tl.store(out_entry, total.to(out.dtype.element_ty), mask=is_row[:, None] & is_column[None, :])
-
-
-def _weight_kernel(  # type: ignore[no-untyped-def]
-    grad,
-    ends,
-    rows,
-    out,
-    num_weight_rows,
-    width,
-    d,
-    DTYPE: tl.constexpr,
-    PRECISION: tl.constexpr,
-    LABELS: tl.constexpr,
-    FEATURES: tl.constexpr,
-    STEP: tl.constexpr,
-):
-    """One block of a branch's ``grad.T @ rows``: the sum runs over the rows of the branch."""
-    feature_blocks = tl.cdiv(d, FEATURES)
-    label_blocks = tl.cdiv(width, LABELS)
-    block = tl.program_id(0) // feature_blocks
-    branch = block // label_blocks
-    first_label = block % label_blocks * LABELS
-    first_feature = tl.program_id(0) % feature_blocks * FEATURES
-    label = tl.arange(0, LABELS)
-    feature = tl.arange(0, FEATURES)
-    inner = tl.arange(0, STEP)
-    is_label = label < tl.minimum(num_weight_rows - branch * width, width) - first_label
-    is_feature = feature < d - first_feature
-
-    first = tl.load(ends + branch - 1, mask=branch > 0, other=0)
-    stop = tl.load(ends + branch)
-    grad_block = grad + first.to(tl.int64) * width + first_label
-    grad_entry = inner[None, :] * width + label[:, None]
-    row_block = rows + first.to(tl.int64) * d + first_feature
-    row_entry = inner[:, None] * d + feature[None, :]
-    total = tl.zeros((LABELS, FEATURES), dtype=tl.float32)
-    for start in range(first, stop, STEP):
-        inside = inner < stop - start
-        left = tl.load(grad_block + grad_entry, mask=is_label[:, None] & inside[None, :], other=0)
-        right = tl.load(row_block + row_entry, mask=inside[:, None] & is_feature[None, :], other=0)
-        total = tl.dot(left.to(DTYPE), right.to(DTYPE), total, input_precision=PRECISION)
-        grad_block += STEP * width
-        row_block += STEP * d
-    out_block = out + (branch * width + first_label).to(tl.int64) * d + first_feature
-    out_entry = label[:, None] * d + feature[None, :]
-    tl.store(
-        out_block + out_entry, total.to(out.dtype.element_ty), mask=is_label[:, None] & is_feature[None, :]
-    )

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from mhe_nmt.heads import grouped_triton
 from mhe_nmt.heads.grouped_triton import grouped_forward, grouped_grad_rows, grouped_grad_weight
+from mhe_nmt.heads.grouped_triton_kernels import kernels
 
 #: Bytes of shared memory that a block of threads may have (CUDA C++ Programming Guide, compute capabilities).
 SHARED_MEMORY = {80: 163 * 1024, 86: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024}
@@ -61,9 +61,9 @@ def step(N: int, P: int, width: int, d: int, weight_dtype: torch.dtype, dtype: t
 
 def variants() -> int:
     """How many kernels have been compiled."""
-    return sum(
-        len(cache[0]) for kernel in grouped_triton._kernels() for cache in kernel.device_caches.values()
-    )
+    jitted = kernels()
+    caches = [kernel.device_caches for kernel in (jitted.tiles, jitted.rows, jitted.weight)]
+    return sum(len(compiled) for cache in caches for compiled, *_ in cache.values())
 
 
 @pytest.fixture
