@@ -1,9 +1,9 @@
 """Checks every head on a CUDA device and times it against other output layers: `python -m benchmarks.gpu`.
 
-It needs this project's folders `mhe_nmt` and `benchmarks`, torch and numpy; a plot is made where matplotlib is
-installed. Each row goes to the results file at once; the same command goes on from there and repeats only what
-was wrong, and what other code or another device gave. Without a CUDA device, or with --tiny, all sizes are
-tiny, which tries the command and nothing else.
+It needs this project's folders `mhe_nmt` and `benchmarks`, torch 2.11 or later and numpy; a plot is made
+where matplotlib is installed. Each row goes to the results file at once. The same command goes on from there:
+it repeats what was wrong, and what other code, another torch or another device gave. Without a CUDA device,
+or with --tiny, all sizes are tiny, which tries the command and nothing else.
 
 The exit status is 1 if a head is wrong: if a verb or a gradient is not that of float64, if the host waits for
 the device more often than it may, or if a step fails. A layer that does not fit into the memory is not wrong.
@@ -42,17 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_float32_matmul_precision("highest")
     results: Path = options.results or _default_results(tiny)
     if tiny and results.resolve().parent == RESULTS:
-        print(
-            f"benchmarks.gpu: error: --results {results}: the documentation shows full sizes of a CUDA device; "
-            "choose another folder",
-            file=sys.stderr,
-        )
+        sentence = "the documentation shows full sizes on a CUDA device only; choose another folder"
+        print(f"benchmarks.gpu: error: --results {results}: {sentence}", file=sys.stderr)
         return 2
     surroundings = device.surroundings() | {"tiny": tiny}
     print(f"{surroundings['device']}, torch {torch.__version__}, rows go to {results}", flush=True)
     try:
-        left = _measure(list(cells(device, budget, tiny=tiny, parts=tuple(options.parts))), results, surroundings,
-                        device, budget)  # fmt: skip
+        planned = list(cells(device, budget, tiny=tiny, parts=tuple(options.parts)))
+        left = _measure(planned, results, surroundings, device, budget)
     except KeyboardInterrupt:
         print("benchmarks.gpu: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -109,7 +106,8 @@ def _measure(planned: list[Cell], results: Path, surroundings: Row, device: Devi
         state = "WRONG" if row["wrong"] else row.get("note", "ok")
         print(f"{cell.title}: {state} ({row['seconds']:.1f} s)", flush=True)
         try:
-            device.free()
+            if cell.key["part"] != "correct":
+                device.free()
             device.wait()
         except RuntimeError as error:
             print(f"the device is lost: {_first_line(error)}; start the command again", flush=True)

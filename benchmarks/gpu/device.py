@@ -38,8 +38,8 @@ class Device:
 
     def free(self) -> None:
         """Gives unused memory back, so that one layer's does not count for the next."""
-        gc.collect()
         if self.is_cuda:
+            gc.collect()
             torch.cuda.empty_cache()
 
     def peak_mb(self, call: Callable[[], Any]) -> float | None:

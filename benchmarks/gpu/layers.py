@@ -45,9 +45,10 @@ class FullSoftmax(nn.Module):
         self.linear = nn.Linear(features, labels, **factory)
         nn.init.normal_(self.linear.weight, std=features**-0.5)
         nn.init.zeros_(self.linear.bias)
+        self.label_smoothing = 0.0
 
     def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(self.linear(features), target)
+        return F.cross_entropy(self.linear(features), target, label_smoothing=self.label_smoothing)
 
     def log_prob(self, features: Tensor) -> Tensor:
         return self.linear(features).float().log_softmax(-1)

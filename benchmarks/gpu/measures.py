@@ -14,7 +14,7 @@ from benchmarks.gpu.layers import LAYERS
 from benchmarks.gpu.steps import Setting, Steps
 
 MOST_WAITS: dict[str, tuple[int, int]] = {"sampling-15-percent": (1, 1)}
-"""How often this project's heads may make the host wait, in a training and in a decoding step; else 0 and 1."""
+"""How often a head may make the host wait, in a training and in a decoding step; 0 and 1 for the others."""
 
 
 def waits(name: str, setting: Setting, device: Device) -> dict[str, Any]:

@@ -40,8 +40,8 @@ _TINY_TIMES = (
 class Cell:
     """A row that is to be measured.
 
-    key: the fields that name it. ours: whether it is wrong if it fails. reserve: the seconds that must be left
-    to begin it. measure: makes the rest of the row.
+    key: the fields that name it. ours: whether it is wrong if it fails. reserve: seconds that must be left to
+    begin it. measure: makes the rest of the row.
     """
 
     key: dict[str, Any]

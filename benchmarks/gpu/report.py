@@ -34,13 +34,14 @@ def tables(results: Path) -> dict[str, str]:
     """All tables; those without rows say that nothing has been measured."""
     rows = _rows(results)
     made = {
-        "setting": _setting(rows),
+        "setting": _setting(rows, results),
         "correct": _correct(rows),
         "waits": _waits(rows),
         "training": _by_size(rows, _with_speed("train_ms")),
         "memory": _by_size(rows, lambda row, base: _number(row.get("train_peak_mb"), "{:,.0f}")),
         "decoding": _by_size(rows, _with_speed("decode_ms")),
         "autocast": _autocast(rows),
+        "notes": _notes(rows),
         "plot": f"![training and decoding steps against the full softmax]({results.stem}.png)"
         if _sizes(rows)
         else "",
@@ -54,7 +55,7 @@ def _rows(results: Path) -> list[Row]:
     return [row for row in rows if row["device"] == rows[-1]["device"]]
 
 
-def _setting(rows: Sequence[Row]) -> str:
+def _setting(rows: Sequence[Row], results: Path) -> str:
     if not rows:
         return ""
     last = rows[-1]
@@ -63,7 +64,8 @@ def _setting(rows: Sequence[Row]) -> str:
     sizes = " Sizes are tiny: times mean nothing." if last["tiny"] else ""
     wrong = [row for row in rows if row["wrong"]]
     verdict = f"{len(wrong)} of {len(rows)} rows are wrong." if wrong else f"All {len(rows)} rows are right."
-    return f"Measured on {card} with {versions}.{sizes} {verdict}"
+    kept = f"The rows are in [{results.name}]({results.name})."
+    return f"Measured on {card} with {versions}.{sizes} {verdict} {kept}"
 
 
 def _of(rows: Sequence[Row], part: str) -> list[Row]:
@@ -140,18 +142,33 @@ def _by_size(rows: Sequence[Row], shown: Callable[[Row, Row], str]) -> str:
             row = cells.get((named["name"], size))
             if row is None:
                 return "–"
-            if row["wrong"]:
-                return "failed"
-            return (
-                row["note"]
-                if row.get("note") == "out of memory"
-                else shown(row, cells.get((PLAIN, size), {}))
-            )
+            return _unmeasured(row) or shown(row, cells.get((PLAIN, size), {}))
 
         return f"V = {size[0]:,}, d = {size[1]:,}", cell
 
     sizes = _sizes(rows)
     return markdown_table(_named(list(cells.values())), [_LAYER, *map(column, sizes)]) if sizes else ""
+
+
+def _unmeasured(row: Row) -> str | None:
+    """The cell of a row without figures; why others than those without memory have none, the notes say."""
+    if row["wrong"]:
+        return "failed"
+    note = row.get("note")
+    return note if note in (None, "out of memory") else "–"
+
+
+def _notes(rows: Sequence[Row]) -> str:
+    """A line for everything that is wrong, and one for each reason why a layer was not measured."""
+    lines = [f"- Wrong: {_title(row)}: {sentence}" for row in rows for sentence in row["wrong"]]
+    notes = [(LAYERS[row["name"]].words, row["note"]) for row in rows if _unmeasured(row) == "–"]
+    lines += [f"- Not measured: {words}: {note}" for words, note in dict.fromkeys(notes)]
+    return "\n".join(lines) or ("Everything was measured." if rows else "")
+
+
+def _title(row: Row) -> str:
+    words = LAYERS[row["name"]].words if row["name"] in LAYERS else row["name"]
+    return f"{row['part']}, {words}, {row['mode']}"
 
 
 def _with_speed(field: str) -> Callable[[Row, Row], str]:
@@ -170,7 +187,10 @@ def _autocast(rows: Sequence[Row]) -> str:
     found = [row for row in _of(rows, "times") if row["mode"] == "autocast"]
 
     def column(title: str, field: str, pattern: str) -> Column:
-        return title, lambda row: row.get("note") or _number(row.get(field), pattern)
+        def cell(row: Row) -> str:
+            return _unmeasured(row) or _number(row.get(field), pattern)
+
+        return title, cell
 
     rows_by_name = {row["name"]: row for row in found}
     ordered = [rows_by_name[name] for name in LAYERS if name in rows_by_name]

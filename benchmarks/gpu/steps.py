@@ -45,7 +45,7 @@ class Steps:
         self.layer = LAYERS[name]
         self.setting, self.device = setting, device
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=setting.mode == "autocast")
-        factory = {"device": device.type, "dtype": setting.dtype}
+        factory: dict[str, Any] = {"device": device.type, "dtype": setting.dtype}
         self.module: Any = self.layer.build(setting.features, setting.labels, **factory)
         self.features = torch.randn(setting.positions, setting.features, **factory).requires_grad_()
         self.target = zipf(setting.labels, setting.positions).to(device.type)
@@ -75,7 +75,7 @@ class Steps:
         """A step of beam search, with features that are made as sharp as those of trained models."""
         self.release()
         self.module.eval()
-        factory = {"device": self.device.type, "dtype": self.setting.dtype}
+        factory: dict[str, Any] = {"device": self.device.type, "dtype": self.setting.dtype}
         features = torch.randn(SENTENCES, BEAM, self.setting.features, **factory)
         scores = -torch.rand(SENTENCES, BEAM, device=self.device.type).cumsum(-1)
         if self.layer.ours:
