@@ -11,7 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -92,9 +92,16 @@ def waits_of(call: Callable[[], Any]) -> Counter[str]:
     """How often torch warns of a synchronising operation during a call, by the place that caused it."""
     places: Counter[str] = Counter()
 
-    def note(message: Warning | str, category: type[Warning], file: str, line: int, *rest: Any) -> None:
+    def note(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if "synchroniz" in str(message):
-            places[_place(file, line)] += 1
+            places[_place(filename, lineno)] += 1
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

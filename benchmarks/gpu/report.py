@@ -224,5 +224,6 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axes.set_xticks(range(len(sizes)), names)
         axes.set(yscale="log", xlabel="V × d", title=f"{title}, time over that of the full softmax in torch")
         axes.grid(True, which="both", alpha=0.3)
-    left.legend(fontsize=8)
+    if left.get_legend_handles_labels()[0]:
+        left.legend(fontsize=8)
     save(figure, path, dpi=120)

@@ -64,8 +64,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--only", nargs="+", default=list(NAMES), choices=NAMES, metavar="NAME",
         help=f"some of {', '.join(NAMES)} (default: all)")
     add("--label-smoothing", type=float, default=0.1, metavar="EPS", help="default: %(default)s")
-    add("--rounds", type=int, default=15, metavar="N", help="calls of each step (default: %(default)s)")
-    add("--seconds", type=float, default=4, metavar="S",
+    add("--rounds", type=int, default=11, metavar="N", help="calls of each step (default: %(default)s)")
+    add("--seconds", type=float, default=3, metavar="S",
         help="no more calls of a step that has taken as long as this in three rounds (default: %(default)s)")
     add("--print", action="store_true", help="print the tables too")
     add("--results", type=Path, default=Path("docs/results/limits.jsonl"), metavar="FILE",
