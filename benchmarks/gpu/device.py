@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import sys
+import tempfile
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +20,8 @@ import torch
 
 import mhe_nmt
 
+#: What torch says where the host waits. It also says "synchronizing" once of the mode itself.
+_WARNING = "called a synchronizing"
 _LAUNCHES = ("cudaLaunch", "cuLaunch", "hipLaunch", "hipModuleLaunch", "hipExtModuleLaunch")
 _FOLDERS = (
     f"{Path(mhe_nmt.__file__).parent.parent}{os.sep}",
@@ -71,7 +76,8 @@ class Device:
                 call()
                 self.wait()
             counts = {event.key: event.count for event in profile.key_averages()}
-        except RuntimeError:
+        except Exception:
+            # Profilers fail in many ways, such as for lack of rights; a count is not worth a row.
             return None
         launches = sum(count for name, count in counts.items() if name.startswith(_LAUNCHES))
         return launches or None
@@ -80,7 +86,7 @@ class Device:
         """The part of a row that names the device, the versions and the code that was measured."""
         found: dict[str, Any] = {"device": "CPU", "torch": torch.__version__, "code": code()}
         if self.is_cuda:
-            properties = torch.cuda.get_device_properties()
+            properties = torch.cuda.get_device_properties(torch.cuda.current_device())
             found["device"] = properties.name
             found["capability"] = f"{properties.major}.{properties.minor}"
             found["memory_gb"] = round(properties.total_memory / 2**30)
@@ -100,10 +106,10 @@ def waits_of(call: Callable[[], Any]) -> Counter[str]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if "synchroniz" in str(message):
+        if _WARNING in str(message):
             places[_place(filename, lineno)] += 1
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _printed() as lines:
         warnings.simplefilter("always")
         warnings.showwarning = note
         torch.cuda.set_sync_debug_mode("warn")
@@ -111,7 +117,30 @@ def waits_of(call: Callable[[], Any]) -> Counter[str]:
             call()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    return places
+    # Threads without Python print what they warn of.
+    printed = sum(_WARNING in line for line in lines)
+    return places + Counter({"a thread of torch": printed})
+
+
+@contextmanager
+def _printed() -> Iterator[list[str]]:
+    """Gives the lines that are printed to the process's standard error meanwhile, when it is over."""
+    lines: list[str] = []
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            lines += file.read().decode(errors="replace").splitlines()
+    for line in lines:
+        if _WARNING not in line:
+            print(line, file=sys.stderr)
 
 
 def _place(file: str, line: int) -> str:

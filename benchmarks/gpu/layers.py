@@ -63,7 +63,9 @@ class CompiledSoftmax(FullSoftmax):
     def __init__(self, features: int, labels: int, **factory: Any) -> None:
         super().__init__(features, labels, **factory)
         backend = "inductor" if self.linear.weight.is_cuda else "eager"
-        # Each size is compiled for its own shapes, as in a training whose batches have one size.
+        # Each size is compiled for its own shapes, as in a training whose batches have one size. Torch compiles
+        # a function only so many times, and other sizes count.
+        torch.compiler.reset()
         self._compiled = torch.compile(super().loss, backend=backend, dynamic=False)
 
     def loss(self, features: Tensor, target: Tensor) -> Tensor:
