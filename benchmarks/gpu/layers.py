@@ -63,8 +63,8 @@ class CompiledSoftmax(FullSoftmax):
     def __init__(self, features: int, labels: int, **factory: Any) -> None:
         super().__init__(features, labels, **factory)
         backend = "inductor" if self.linear.weight.is_cuda else "eager"
-        # Each size is compiled for its own shapes, as in a training whose batches have one size. Torch compiles
-        # a function only so many times, and other sizes count.
+        # Each size is compiled for its own shapes, as in a training whose batches have one size. Without the
+        # reset, torch would compile a few sizes and then no more.
         torch.compiler.reset()
         self._compiled = torch.compile(super().loss, backend=backend, dynamic=False)
 
