@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec, check_labels
@@ -19,16 +20,62 @@ class HeadOutput(NamedTuple):
     Attributes:
         nll: ``-log P(target | features)``; 0 where the target is ``ignore_index``.
         smooth: the label-smoothing term ``-sum_y log P(y | features)`` over the ``V`` used labels, or the
-            substitute that the head's docstring names; 0 where the target is ``ignore_index``.
+            substitute that the head's docstring names; 0 where the target is ``ignore_index``. ``None`` if
+            it was not asked for.
     """
 
     nll: Tensor
-    smooth: Tensor
+    smooth: Tensor | None
+
+
+class HeadTotals(NamedTuple):
+    """What :meth:`OutputHead.total` returns, in nats, scalars in float32 (or float64).
+
+    Attributes:
+        loss: the weighted sum of both terms over all positions that are not ignored.
+        nll: the sum of ``-log P(target | features)`` alone, without gradient.
+    """
+
+    loss: Tensor
+    nll: Tensor
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """``tensor`` in float32, or in float64 if it is that already: log-softmax is never taken in half."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+class _Kept(NamedTuple):
+    """The positions that count: selected by ``places``, or all of them with those that are ``ignored``."""
+
+    features: Tensor  # (N, d)
+    labels: Tensor  # (N,), int64
+    ignored: Tensor | None  # (N,), bool
+    places: Tensor | None  # (N,), int64: where they stand among all
+
+    def at_all_places(self, term: Tensor, shape: torch.Size) -> Tensor:
+        """``term`` ``(N,)`` in the target's shape, 0 where the position is ignored."""
+        if self.places is not None:
+            term = term.new_zeros(shape.numel()).index_copy(0, self.places, term)
+        return _counted(term, self.ignored).view(shape)
+
+
+def _counted(term: Tensor, ignored: Tensor | None) -> Tensor:
+    return term if ignored is None else term.masked_fill(ignored, 0.0)
+
+
+def autocast_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype that matrix products of ``tensor`` have: that of autocast, where it is on and casts it."""
+    device = tensor.device.type
+    if torch.is_autocast_enabled(device) and tensor.dtype != torch.float64:
+        return torch.get_autocast_dtype(device)
+    return tensor.dtype
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-softmax over the last dimension, at least float32."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return F.log_softmax(logits, dim=-1, dtype=wide)
 
 
 class OutputHead(nn.Module, ABC):
@@ -69,8 +116,29 @@ class OutputHead(nn.Module, ABC):
         """Draws new parameters; tied parameters stay as they are."""
 
     @abstractmethod
-    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
-        """Loss terms of ``(N, d)`` features and ``(N,)`` targets without ignored positions."""
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
+        """Loss terms of ``(N, d)`` features and ``(N,)`` labels.
+
+        ``ignored`` ``(N,)`` bool is True where the position is ignored, and ``None`` where none is. An
+        ignored position has some label; what is returned for it is thrown away.
+        """
+
+    def _total(
+        self,
+        features: Tensor,
+        target: Tensor,
+        ignored: Tensor | None,
+        nll_weight: float,
+        smooth_weight: float,
+        with_nll: bool = True,
+    ) -> HeadTotals:
+        """See :meth:`total`; arguments as for :meth:`_forward`. ``with_nll``: whether ``nll`` is read."""
+        nll, smooth = self._forward(features, target, ignored, smooth_weight != 0)
+        loss = nll_weight * nll
+        if smooth is not None:
+            loss = loss.add(smooth, alpha=smooth_weight)
+        loss = _counted(loss, ignored).sum()
+        return HeadTotals(loss, _counted(nll.detach(), ignored).sum() if with_nll else loss.detach())
 
     @abstractmethod
     def _log_prob(self, features: Tensor) -> Tensor:
@@ -91,15 +159,68 @@ class OutputHead(nn.Module, ABC):
 
     # What a caller uses.
 
-    def forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+    def forward(self, features: Tensor, target: Tensor, smooth: bool = True) -> HeadOutput:
         """Per-position loss terms.
 
         Args:
             features: ``(…, d)``.
-            target: ``(…)`` int64 labels, or ``ignore_index``.
+            target: ``(…)`` integer labels, or ``ignore_index``.
+            smooth: whether to compute the label-smoothing term.
 
         Raises:
             ValueError: if the shapes do not fit, or (on CPU) if a target is not a label.
+        """
+        kept = self._kept_positions(features, target)
+        terms = self._forward(kept.features, kept.labels, kept.ignored, smooth)
+        nll = kept.at_all_places(terms.nll, target.shape)
+        return HeadOutput(
+            nll, None if terms.smooth is None else kept.at_all_places(terms.smooth, target.shape)
+        )
+
+    def total(
+        self, features: Tensor, target: Tensor, nll_weight: float = 1.0, smooth_weight: float = 0.0
+    ) -> HeadTotals:
+        """The sum of ``nll_weight * nll + smooth_weight * smooth`` over all positions.
+
+        It equals the sum of what :meth:`forward` returns. A head that knows the weight of each term
+        beforehand can do with less memory: see :class:`OneHotHead`.
+
+        Args:
+            features: ``(…, d)``.
+            target: ``(…)`` integer labels, or ``ignore_index``.
+            nll_weight, smooth_weight: of the two terms. A term of weight 0 is not computed.
+
+        Raises:
+            ValueError: as for :meth:`forward`.
+        """
+        kept = self._kept_positions(features, target)
+        return self._total(*kept[:3], nll_weight, smooth_weight)
+
+    def loss(self, features: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        """Label-smoothed cross entropy, ``(1 - eps) * nll + eps / V * smooth``, as ``F.cross_entropy``.
+
+        Args:
+            features: ``(…, d)``.
+            target: ``(…)`` integer labels.
+            reduction: ``"mean"`` over the positions that are not ignored, ``"sum"`` or ``"none"``.
+        """
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+        nll_weight, smooth_weight = 1 - self.label_smoothing, self.label_smoothing / self.num_labels
+        if reduction == "none":
+            nll, smooth = self(features, target, smooth=smooth_weight != 0)
+            return nll if smooth is None else nll_weight * nll + smooth_weight * smooth
+        kept = self._kept_positions(features, target)
+        loss = self._total(*kept[:3], nll_weight, smooth_weight, with_nll=False).loss
+        if reduction == "sum":
+            return loss
+        return loss / (len(kept.labels) if kept.ignored is None else (~kept.ignored).sum())
+
+    def _kept_positions(self, features: Tensor, target: Tensor) -> _Kept:
+        """The positions that count, as rows.
+
+        A CPU leaves the ignored ones out, which saves their work. A device would make the host wait for
+        their number, and so would a compiled graph; there they stay in, with label 0.
         """
         self._check_features(features)
         if target.shape != features.shape[:-1]:
@@ -107,39 +228,21 @@ class OutputHead(nn.Module, ABC):
                 f"target must have the leading shape of features, {tuple(features.shape[:-1])}, "
                 f"got {tuple(target.shape)}"
             )
-        rows, labels = features.reshape(-1, self.in_features), target.reshape(-1)
-        keep = labels != self.ignore_index
-        if not bool(keep.all()):
-            index = keep.nonzero().squeeze(-1)
-            labels = labels.index_select(0, index)
+        if target.is_floating_point() or target.dtype == torch.bool:
+            raise ValueError(f"target must hold integers, got {target.dtype}")
+        rows, labels = features.reshape(-1, self.in_features), target.reshape(-1).to(torch.int64)
+        ignored = labels == self.ignore_index
+        if labels.device.type != "cpu" or torch.compiler.is_compiling():
+            # One cast for all products that read the features.
+            rows = rows.to(autocast_dtype(rows))
+            return _Kept(rows, labels.masked_fill(ignored, 0), ignored, None)
+        if not bool(ignored.any()):
             check_labels(labels, self.num_labels)
-            kept = self._forward(rows.index_select(0, index), labels)
-            zeros = kept.nll.new_zeros(len(keep))
-            nll, smooth = zeros.index_copy(0, index, kept.nll), zeros.index_copy(0, index, kept.smooth)
-        else:
-            check_labels(labels, self.num_labels)
-            nll, smooth = self._forward(rows, labels)
-        return HeadOutput(nll.view(target.shape), smooth.view(target.shape))
-
-    def loss(self, features: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-        """Label-smoothed cross entropy, ``(1 - eps) * nll + eps / V * smooth``, as ``F.cross_entropy``.
-
-        Args:
-            features: ``(…, d)``.
-            target: ``(…)`` int64.
-            reduction: ``"mean"`` over the positions that are not ignored, ``"sum"`` or ``"none"``.
-        """
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-        nll, smooth = self(features, target)
-        losses = nll
-        if self.label_smoothing:
-            losses = (1 - self.label_smoothing) * nll + self.label_smoothing / self.num_labels * smooth
-        if reduction == "none":
-            return losses
-        if reduction == "sum":
-            return losses.sum()
-        return losses.sum() / (target != self.ignore_index).sum()
+            return _Kept(rows, labels, None, None)
+        index = (~ignored).nonzero().squeeze(-1)
+        labels = labels.index_select(0, index)
+        check_labels(labels, self.num_labels)
+        return _Kept(rows.index_select(0, index), labels, None, index)
 
     def log_prob(self, features: Tensor) -> Tensor:
         """Normalised log-probabilities of all labels, ``(…, d)`` to ``(…, V)``: dense and slow."""

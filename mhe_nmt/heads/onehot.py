@@ -62,9 +62,10 @@ class OneHotHead(OutputHead):
         self.weight = weight
         self.tied = True
 
-    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         log_prob = self._log_prob(features)
-        return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+        nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+        return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
 
     def _log_prob(self, features: Tensor) -> Tensor:
         if self.projection is not None:

@@ -153,21 +153,24 @@ class ProductHead(MultiHead):
 
     # The verbs.
 
-    def _forward(self, features: Tensor, target: Tensor) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         if self.form == "joint":
             log_prob = self._joint_log_prob(features)
-            return HeadOutput(-log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1), -log_prob.sum(-1))
+            nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+            return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
         log_probs, log_mass, log_prior = self._digit_log_probs(features)
         digits = self.codec.encode(target).unsqueeze(1)
         nll = -self._mixture_score(log_probs, log_mass, log_prior, digits).squeeze(1)
-        smooth = -sum_in_order(
+        if not smooth:
+            return HeadOutput(nll, None)
+        smoothing = -sum_in_order(
             [scores @ self.codec.label_counts(h).to(scores.dtype) for h, scores in enumerate(log_probs)]
         )
         if log_mass is not None:
-            smooth = smooth + self.num_labels * log_mass
+            smoothing = smoothing + self.num_labels * log_mass
         if log_prior is None:
-            return HeadOutput(nll, smooth.squeeze(1))
-        return HeadOutput(nll, (log_prior.exp() * smooth).sum(1))
+            return HeadOutput(nll, smoothing.squeeze(1))
+        return HeadOutput(nll, (log_prior.exp() * smoothing).sum(1))
 
     def _log_prob(self, features: Tensor) -> Tensor:
         if self.form == "joint":
