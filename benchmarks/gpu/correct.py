@@ -120,8 +120,10 @@ class _Subject:
         got = features.to(self.device.type, copy=True).requires_grad_()
         want = features.double().requires_grad_()
         with self.autocast:
-            terms = self.head(got.detach(), target.to(self.device.type))
-            loss = self.head.loss(got, target.to(self.device.type))
+            labels = target.to(self.device.type)
+            terms, single = self.head(got.detach(), labels), self.head.loss(got.detach(), labels, "none")
+            total = self.head.total(got.detach(), labels, *self._weights())
+            loss = self.head.loss(got, labels)
         exact_terms, exact = self.oracle(want.detach(), target), self.oracle.loss(want, target)
         loss.backward()
         exact.backward()
@@ -129,11 +131,18 @@ class _Subject:
         self.errors["smooth"] = largest(
             terms.smooth / self.size.labels, exact_terms.smooth / self.size.labels
         )
-        self.errors["loss"] = largest(loss, exact)
+        weighted = sum(weight * term for weight, term in zip(self._weights(), exact_terms, strict=True))
+        kept = (target != IGNORED).sum()
+        self.errors["loss"] = max(largest(loss, exact), largest(single, weighted))
+        self.errors["total"] = largest(total.loss / kept, weighted.sum() / kept)
         self._compare_gradients("features", got, want)
         names = [name for name, _ in self.head.named_parameters()]
         for name, ours, theirs in zip(names, self.head.parameters(), self.oracle.parameters(), strict=True):
             self._compare_gradients(name, ours, theirs)
+
+    def _weights(self) -> tuple[float, float]:
+        """Of the negative log-likelihood and of the smoothing term in the loss."""
+        return 1 - SMOOTHING, SMOOTHING / self.size.labels
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         """Features and targets; those are all among the first half of the labels, or ignored."""

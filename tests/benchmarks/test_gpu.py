@@ -46,7 +46,7 @@ def test_every_head_is_right_on_this_device(mode: str) -> None:
         row = correct.check(name, mode, Device(), TINY)
         assert row["wrong"] == [], name
         assert set(row["errors"]) == {
-            "nll", "smooth", "loss", "gradient of features", "gradient of weights",
+            "nll", "smooth", "loss", "total", "gradient of features", "gradient of weights",
             "log_prob", "score", "topk", "predict", "beam_topk",
         }  # fmt: skip
 
