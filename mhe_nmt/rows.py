@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -39,10 +40,17 @@ def before_reading(parameter: Tensor, rows: Tensor | None = None) -> None:
         catch_up(rows)
 
 
+def look_up(parameter: Tensor, rows: Tensor) -> Tensor:
+    """Rows ``(…)`` of ``parameter`` ``(V, d)`` as ``(…, d)``, up to date, with a sparse gradient."""
+    before_reading(parameter, rows)
+    return F.embedding(rows, parameter, sparse=True)
+
+
 def follow(embedding: nn.Embedding) -> RemovableHandle:
     """Makes ``embedding`` bring the rows that it looks up to date first; the handle undoes that."""
+    return embedding.register_forward_pre_hook(_before_looking_up)
 
-    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        before_reading(cast(nn.Embedding, module).weight, inputs[0])
 
-    return embedding.register_forward_pre_hook(hook)
+# Not inside the function above, because a model must be picklable.
+def _before_looking_up(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    before_reading(cast(nn.Embedding, module).weight, inputs[0])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
+from fairseq.models.ema.ema import EMA
 from fairseq.models.transformer import TransformerDecoderBase
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.search import DiverseBeamSearch
@@ -95,6 +96,16 @@ def read_checkpoints_in_every_process(original: Original, cfg: Any, trainer: Any
     return original(cfg, trainer, **kwargs)
 
 
+def average_no_integers(original: Original, self: Any, model: Any, *args: Any, **kwargs: Any) -> None:
+    """Makes ``--store-ema`` work for models with integers in their state, such as the codec of an MHE head.
+
+    fairseq multiplies all of the state with the decay, which torch refuses for integers. They are copied.
+    """
+    original(self, model, *args, **kwargs)
+    state = model.state_dict()
+    self.skip_keys = self.skip_keys | {name for name in state if not state[name].is_floating_point()}
+
+
 def install() -> None:
     """Makes all repairs; calling it again does nothing."""
     wrap_once(data_utils, "batch_by_size", keep_last_batch)
@@ -104,3 +115,4 @@ def install() -> None:
         TransformerDecoderBase, "upgrade_state_dict_named", load_other_output_layers_with_shared_embeddings
     )
     wrap_once(checkpoint_utils, "load_checkpoint", read_checkpoints_in_every_process)
+    wrap_once(EMA, "__init__", average_no_integers)
