@@ -23,7 +23,8 @@ Replaced in fairseq (:mod:`.repairs`), for all models, whether they have an MHE 
 * ``models.transformer.TransformerDecoderBase.upgrade_state_dict_named`` adds no output projection to decoders
   that have none;
 * ``checkpoint_utils.load_checkpoint`` reads the checkpoint in every process of a distributed training;
-* ``models.ema.ema.EMA`` copies integers of a model's state instead of averaging them.
+* ``models.ema.ema.EMA`` copies integers of a model's state instead of averaging them;
+* ``nan_detector.NanDetector`` looks for what is no number in the forward pass and in gradients.
 
 Changed in how checkpoints load (:mod:`.checkpoint_loading`):
 

@@ -10,6 +10,7 @@ from fairseq import checkpoint_utils
 from fairseq.data import data_utils
 from fairseq.models.ema.ema import EMA
 from fairseq.models.transformer import TransformerDecoderBase
+from fairseq.nan_detector import NanDetector
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.search import DiverseBeamSearch
 from torch import Tensor
@@ -106,6 +107,18 @@ def average_no_integers(original: Original, self: Any, model: Any, *args: Any, *
     self.skip_keys = self.skip_keys | {name for name in state if not state[name].is_floating_point()}
 
 
+def look_for_nans_in_the_forward_pass(
+    original: Original, self: Any, model: Any, forward: bool = True, backward: bool = True
+) -> None:
+    """Makes trainings whose gradients are no numbers end with fairseq's report and its error.
+
+    The hooks that look for them in the backward pass expect a tensor among the values of each dictionary that
+    a module returns. fairseq's encoders return lists of tensors, and torch stops there. Gradients are looked
+    at by parameter anyway.
+    """
+    original(self, model, forward, False)
+
+
 def install() -> None:
     """Makes all repairs; calling it again does nothing."""
     wrap_once(data_utils, "batch_by_size", keep_last_batch)
@@ -116,3 +129,4 @@ def install() -> None:
     )
     wrap_once(checkpoint_utils, "load_checkpoint", read_checkpoints_in_every_process)
     wrap_once(EMA, "__init__", average_no_integers)
+    wrap_once(NanDetector, "__init__", look_for_nans_in_the_forward_pass)

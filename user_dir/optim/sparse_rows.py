@@ -16,10 +16,11 @@ _MARK = "_mhe_sparse_rows"
 
 #: Options, as attributes, with the sentence's end for each.
 _REFUSED = {
-    "tpu": "leave --tpu out",
     "fp16": "use --autocast-bf16 in place of --fp16 and --memory-efficient-fp16",
     "bf16": "use --autocast-bf16 in place of --bf16 and --memory-efficient-bf16",
     "amp": "use --autocast-bf16 in place of --amp",
+    # fairseq sets it itself for --bf16 without CUDA.
+    "tpu": "leave --tpu out",
     "use_bmuf": "leave --use-bmuf out",
 }
 
