@@ -7,6 +7,7 @@ are ours; the exact algorithms of :mod:`mhe_nmt.topk` and of the heads rest on t
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Mapping, Sequence
@@ -15,15 +16,47 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt.constants import Constants
+
+#: Below it, blocks are so small that their alignment gains nothing.
+FEWEST_LABELS_TO_ALIGN = 1024
+
 
 def balanced_radices(num_labels: int, num_heads: int) -> tuple[int, ...]:
-    """The ``num_heads`` near-equal radices whose product covers ``num_labels`` with the least waste.
+    """The ``num_heads`` near-equal radices whose product covers ``num_labels``.
 
-    All radices are ``r`` or ``r + 1`` where possible (``r`` the integer root), larger ones last.
+    All but the first are multiples of 8 where that costs next to nothing, because matrix units read blocks
+    of such widths only: if their sum is at most 1, or 1 %, more than that of :func:`smallest_radices`, which
+    are taken otherwise.
 
     Args:
         num_labels: number of labels ``V``, at least 2.
         num_heads: number of digits ``H``, at least 2.
+
+    Raises:
+        ValueError: if there are fewer than 2 labels or heads.
+    """
+    smallest = smallest_radices(num_labels, num_heads)
+    if num_labels < FEWEST_LABELS_TO_ALIGN:
+        return smallest
+    nearest = 8 * round(num_labels ** (1 / num_heads) / 8)
+    found = []
+    for last in itertools.combinations_with_replacement((nearest - 8, nearest, nearest + 8), num_heads - 1):
+        if last[0] > 0 and math.prod(last) < num_labels:
+            radices = (max(2, -(-num_labels // math.prod(last))), *last)
+            found.append((sum(radices), max(radices) - min(radices), radices))
+    if not found or min(found)[0] > sum(smallest) + max(1, sum(smallest) // 100):
+        return smallest
+    return min(found)[-1]
+
+
+def smallest_radices(num_labels: int, num_heads: int) -> tuple[int, ...]:
+    """The ``num_heads`` near-equal radices with the smallest sum: the default of version 0.2.
+
+    All radices are ``r`` or ``r + 1`` where possible (``r`` the integer root), larger ones last.
+
+    Args:
+        num_labels, num_heads: see :func:`balanced_radices`.
 
     Raises:
         ValueError: if there are fewer than 2 labels or heads.
@@ -141,6 +174,7 @@ class LabelCodec(nn.Module):
         #: ``prefix_counts[h]`` = number of used prefixes ``(d_1 … d_{h+1})``; the last entry is ``V``.
         self.prefix_counts = tuple(-(-self.num_labels // stride) for stride in self.strides)
         self.is_full = math.prod(self.radix_list) == self.num_labels
+        self.constants = Constants()
         self.register_buffer("radices", torch.tensor(self.radix_list, dtype=torch.int64, device=device))
         self.register_buffer("order", torch.empty(0, dtype=torch.int64, device=device))
         self.register_buffer("labels_by_rank", torch.empty(0, dtype=torch.int64), persistent=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec, check_labels
@@ -45,22 +46,36 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 
 class _Kept(NamedTuple):
-    """Positions that are not ignored: selected by ``places``, or all of them with a ``mask``; or all count."""
+    """The positions that count: selected by ``places``, or all of them with those that are ``ignored``."""
 
     features: Tensor  # (N, d)
     labels: Tensor  # (N,), int64
-    mask: Tensor | None  # (N,), bool
+    ignored: Tensor | None  # (N,), bool
     places: Tensor | None  # (N,), int64: where they stand among all
 
     def at_all_places(self, term: Tensor, shape: torch.Size) -> Tensor:
         """``term`` ``(N,)`` in the target's shape, 0 where the position is ignored."""
         if self.places is not None:
             term = term.new_zeros(shape.numel()).index_copy(0, self.places, term)
-        return _kept(term, self.mask).view(shape)
+        return _counted(term, self.ignored).view(shape)
 
 
-def _kept(term: Tensor, mask: Tensor | None) -> Tensor:
-    return term if mask is None else term.masked_fill(~mask, 0.0)
+def _counted(term: Tensor, ignored: Tensor | None) -> Tensor:
+    return term if ignored is None else term.masked_fill(ignored, 0.0)
+
+
+def autocast_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype that matrix products of ``tensor`` have: that of autocast, where it is on and casts it."""
+    device = tensor.device.type
+    if torch.is_autocast_enabled(device) and tensor.dtype != torch.float64:
+        return torch.get_autocast_dtype(device)
+    return tensor.dtype
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-softmax over the last dimension, at least float32."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return F.log_softmax(logits, dim=-1, dtype=wide)
 
 
 class OutputHead(nn.Module, ABC):
@@ -101,23 +116,29 @@ class OutputHead(nn.Module, ABC):
         """Draws new parameters; tied parameters stay as they are."""
 
     @abstractmethod
-    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         """Loss terms of ``(N, d)`` features and ``(N,)`` labels.
 
-        ``keep`` ``(N,)`` bool is False where the position is ignored, and ``None`` where none is. An ignored
-        position has some label; what is returned for it is thrown away.
+        ``ignored`` ``(N,)`` bool is True where the position is ignored, and ``None`` where none is. An
+        ignored position has some label; what is returned for it is thrown away.
         """
 
     def _total(
-        self, features: Tensor, target: Tensor, keep: Tensor | None, nll_weight: float, smooth_weight: float
+        self,
+        features: Tensor,
+        target: Tensor,
+        ignored: Tensor | None,
+        nll_weight: float,
+        smooth_weight: float,
+        with_nll: bool = True,
     ) -> HeadTotals:
-        """See :meth:`total`; arguments as for :meth:`_forward`."""
-        nll, smooth = self._forward(features, target, keep, smooth_weight != 0)
-        nll = _kept(nll, keep).sum()
+        """See :meth:`total`; arguments as for :meth:`_forward`. ``with_nll``: whether ``nll`` is read."""
+        nll, smooth = self._forward(features, target, ignored, smooth_weight != 0)
         loss = nll_weight * nll
         if smooth is not None:
-            loss = loss + smooth_weight * _kept(smooth, keep).sum()
-        return HeadTotals(loss, nll.detach())
+            loss = loss.add(smooth, alpha=smooth_weight)
+        loss = _counted(loss, ignored).sum()
+        return HeadTotals(loss, _counted(nll.detach(), ignored).sum() if with_nll else loss.detach())
 
     @abstractmethod
     def _log_prob(self, features: Tensor) -> Tensor:
@@ -150,7 +171,7 @@ class OutputHead(nn.Module, ABC):
             ValueError: if the shapes do not fit, or (on CPU) if a target is not a label.
         """
         kept = self._kept_positions(features, target)
-        terms = self._forward(kept.features, kept.labels, kept.mask, smooth)
+        terms = self._forward(kept.features, kept.labels, kept.ignored, smooth)
         nll = kept.at_all_places(terms.nll, target.shape)
         return HeadOutput(
             nll, None if terms.smooth is None else kept.at_all_places(terms.smooth, target.shape)
@@ -173,7 +194,7 @@ class OutputHead(nn.Module, ABC):
             ValueError: as for :meth:`forward`.
         """
         kept = self._kept_positions(features, target)
-        return self._total(kept.features, kept.labels, kept.mask, nll_weight, smooth_weight)
+        return self._total(*kept[:3], nll_weight, smooth_weight)
 
     def loss(self, features: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         """Label-smoothed cross entropy, ``(1 - eps) * nll + eps / V * smooth``, as ``F.cross_entropy``.
@@ -189,8 +210,11 @@ class OutputHead(nn.Module, ABC):
         if reduction == "none":
             nll, smooth = self(features, target, smooth=smooth_weight != 0)
             return nll if smooth is None else nll_weight * nll + smooth_weight * smooth
-        loss = self.total(features, target, nll_weight, smooth_weight).loss
-        return loss if reduction == "sum" else loss / (target != self.ignore_index).sum()
+        kept = self._kept_positions(features, target)
+        loss = self._total(*kept[:3], nll_weight, smooth_weight, with_nll=False).loss
+        if reduction == "sum":
+            return loss
+        return loss / (len(kept.labels) if kept.ignored is None else (~kept.ignored).sum())
 
     def _kept_positions(self, features: Tensor, target: Tensor) -> _Kept:
         """The positions that count, as rows.
@@ -207,13 +231,15 @@ class OutputHead(nn.Module, ABC):
         if target.is_floating_point() or target.dtype == torch.bool:
             raise ValueError(f"target must hold integers, got {target.dtype}")
         rows, labels = features.reshape(-1, self.in_features), target.reshape(-1).to(torch.int64)
-        keep = labels != self.ignore_index
+        ignored = labels == self.ignore_index
         if labels.device.type != "cpu" or torch.compiler.is_compiling():
-            return _Kept(rows, labels.masked_fill(~keep, 0), keep, None)
-        if bool(keep.all()):
+            # One cast for all products that read the features.
+            rows = rows.to(autocast_dtype(rows))
+            return _Kept(rows, labels.masked_fill(ignored, 0), ignored, None)
+        if not bool(ignored.any()):
             check_labels(labels, self.num_labels)
             return _Kept(rows, labels, None, None)
-        index = keep.nonzero().squeeze(-1)
+        index = (~ignored).nonzero().squeeze(-1)
         labels = labels.index_select(0, index)
         check_labels(labels, self.num_labels)
         return _Kept(rows.index_select(0, index), labels, None, index)

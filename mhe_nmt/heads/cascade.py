@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
 from mhe_nmt.heads.best_first import best_first_topk
-from mhe_nmt.heads.grouped import grouped_linear
+from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.topk import TopKQuery
 
@@ -50,6 +50,8 @@ class CascadeHead(MultiHead):
             logit of a first digit would be the log-sum-exp of all its labels' logits, which no linear head
             can represent.
         projection: for ``"table"`` only: the last digit reads ``x + P x``, see :class:`ResidualProjection`.
+        sparse: for ``"table"`` only: the gradient of ``leaf.weight`` holds only the blocks that occur, for an
+            optimizer that takes sparse gradients.
 
     Shape:
         ``inner[0].weight`` ``(J·N_0, d)``; ``inner[h].weight`` ``(N_h, d)`` (table) or ``(b_h, m)`` (digit);
@@ -69,6 +71,7 @@ class CascadeHead(MultiHead):
         hidden_features: int | None = None,
         prototypes: int = 1,
         projection: bool = False,
+        sparse: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -96,6 +99,8 @@ class CascadeHead(MultiHead):
             raise ValueError(
                 "projection is for conditioning 'table' only; 'digit' has a hidden layer in its place"
             )
+        if sparse and conditioning != "table":
+            raise ValueError("sparse is for conditioning 'table' only; the weights of 'digit' are small")
         self.prototypes = prototypes
         self.conditioning = conditioning
         codec = self.codec
@@ -108,7 +113,14 @@ class CascadeHead(MultiHead):
             widths = [codec.prefix_counts[0] * prototypes, *codec.prefix_counts[1:-1]]
             self.inner = nn.ModuleList(linear(in_features, width) for width in widths)
             self.leaf = LabelMatrix(
-                codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+                codec,
+                in_features,
+                codec.radix_list[-1],
+                bias=bias,
+                projection=projection,
+                sparse=sparse,
+                device=device,
+                dtype=dtype,
             )
         else:
             hidden = hidden_features or in_features
@@ -164,23 +176,29 @@ class CascadeHead(MultiHead):
         """Conditional log-probabilities of digit ``level`` after ``prefixes``.
 
         Args:
+            level: from 1 on.
             inputs: ``(n, d)`` or ``(n, m)``, see :meth:`_inputs`.
-            prefixes: ``(n,)`` codes of the first ``level`` digits; all 0 at level 0.
+            prefixes: ``(n,)`` codes of the first ``level`` digits.
 
         Returns:
             ``(n, b)``, -inf at unused codes.
         """
-        codec = self.codec
-        if level == 0:
-            logits = self._first_logits(inputs)
-        elif self.conditioning == "digit":
+        if self.conditioning == "digit":
             logits = self._digit_logits(level, inputs, prefixes)
-        elif level == codec.num_heads - 1:
-            logits = self.leaf.block_logits(inputs, prefixes, codec.radix_list[level])
-        else:
-            linear = cast(nn.Linear, self.inner[level])
-            logits = grouped_linear(inputs, prefixes, linear.weight, linear.bias, codec.radix_list[level])
-        return self._mask(level, logits, prefixes)
+            return self._mask(level, logits, prefixes)
+        grouping = self._grouping(level, prefixes)
+        logits = self._table_logits(level, grouping.sort(inputs), grouping)
+        return grouping.unsort(self._mask(level, logits, grouping.branches))
+
+    def _grouping(self, level: int, prefixes: Tensor) -> Grouping:
+        return Grouping(prefixes, self.codec.prefix_counts[level - 1], self.codec.constants)
+
+    def _table_logits(self, level: int, sorted_inputs: Tensor, grouping: Grouping) -> Tensor:
+        """Logits ``(n, b)`` of digit ``level``, from inputs ``(n, d)`` that are sorted by prefix."""
+        if level == self.codec.num_heads - 1:
+            return self.leaf.block_logits(sorted_inputs, grouping)
+        linear = cast(nn.Linear, self.inner[level])
+        return grouping.linear(sorted_inputs, linear.weight, linear.bias, self.codec.radix_list[level])
 
     def _first_logits(self, features: Tensor) -> Tensor:
         logits = self.inner[0](features)
@@ -189,8 +207,8 @@ class CascadeHead(MultiHead):
         return logits
 
     def _first_log_prob(self, features: Tensor) -> Tensor:
-        zero = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-        return self._level_log_prob(0, features, zero)
+        # The first head is as wide as its digits are used.
+        return log_softmax(self._first_logits(features))
 
     def _digit_logits(self, level: int, projected: Tensor, prefixes: Tensor) -> Tensor:
         """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
@@ -202,36 +220,102 @@ class CascadeHead(MultiHead):
 
     def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> Tensor:
         """Log-softmax over the used digits of each prefix."""
-        width = logits.size(-1)
-        logits = at_least_float32(logits)
-        if self.codec.prefix_counts[level] % width:
-            used = (self.codec.prefix_counts[level] - prefixes * width).clamp(max=width)
-            unused = torch.arange(width, device=logits.device) >= used.unsqueeze(-1)
+        unused = self._unused(level, logits.size(-1), prefixes)
+        if unused is not None:
             logits = logits.masked_fill(unused, -torch.inf)
-        return logits.log_softmax(-1)
+        return log_softmax(logits)
+
+    def _unused(self, level: int, width: int, prefixes: Tensor) -> Tensor | None:
+        """Which of the ``width`` digits after ``prefixes`` ``(n,)`` lead to no label: ``(n, width)`` bool."""
+        count = self.codec.prefix_counts[level]
+        if count % width == 0:
+            return None
+        # Digit j exists behind prefixes up to (count - 1 - j) // width.
+        last = self.codec.constants.get(
+            ("last prefix", level),
+            prefixes.device,
+            lambda device: (count - 1 - torch.arange(width, device=device)).div(width, rounding_mode="floor"),
+        )
+        return prefixes.unsqueeze(-1) > last
 
     # The verbs.
 
-    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         codec = self.codec
         ranks = codec.ranks(target)
-        nll = smoothing = features.new_zeros(())
-        prefixes = torch.zeros_like(ranks)
-        for level, (stride, radix) in enumerate(zip(codec.strides, codec.radix_list, strict=True)):
-            log_prob = self._level_log_prob(level, self._inputs(level, features), prefixes)
-            codes = ranks.div(stride, rounding_mode="floor")
-            nll = nll - log_prob.gather(-1, codes.remainder(radix).unsqueeze(-1)).squeeze(-1)
-            if smooth:
-                below = self._labels_below(level, prefixes, log_prob.size(-1))
-                smoothing = smoothing - (below * log_prob.masked_fill(below == 0, 0.0)).sum(-1)
+        prefixes = ranks.div(codec.strides[0], rounding_mode="floor")
+        total = self._digit_terms(0, self._first_log_prob(features), prefixes, None, None, smooth)
+        for level in range(1, codec.num_heads):
+            inputs = self._inputs(level, features)
+            stride, radix = codec.strides[level], codec.radix_list[level]
+            codes = ranks if stride == 1 else ranks.div(stride, rounding_mode="floor")
+            digits = codes.remainder(radix)
+            if self.conditioning == "digit":
+                logits = self._digit_logits(level, inputs, prefixes)
+                terms = self._level_terms(level, logits, digits, prefixes, smooth)
+            else:
+                # Terms are computed in sorted order, so that only they must be put back.
+                grouping = self._grouping(level, prefixes)
+                logits = self._table_logits(level, grouping.sort(inputs), grouping)
+                terms = self._level_terms(level, logits, grouping.sort(digits), grouping.branches, smooth)
+                terms = [grouping.unsort(term) for term in terms]
+            total = [sum_ + term for sum_, term in zip(total, terms, strict=True)]
             prefixes = codes
-        return HeadOutput(nll, smoothing if smooth else None)
+        return HeadOutput(-total[0], -total[1] if smooth else None)
 
-    def _labels_below(self, level: int, prefixes: Tensor, width: int) -> Tensor:
-        """Number of used labels below each digit of ``level`` after ``prefixes`` ``(n,)``: ``(n, width)``."""
-        stride = self.codec.strides[level]
-        children = prefixes.unsqueeze(-1) * width + torch.arange(width, device=prefixes.device)
-        return (self.num_labels - children * stride).clamp(0, stride)
+    def _level_terms(
+        self, level: int, logits: Tensor, digits: Tensor, prefixes: Tensor, smooth: bool
+    ) -> list[Tensor]:
+        unused = self._unused(level, logits.size(-1), prefixes)
+        if unused is not None:
+            logits = logits.masked_fill(unused, -torch.inf)
+        return self._digit_terms(level, log_softmax(logits), digits, prefixes, unused, smooth)
+
+    def _digit_terms(
+        self,
+        level: int,
+        log_prob: Tensor,
+        digits: Tensor,
+        prefixes: Tensor | None,
+        unused: Tensor | None,
+        smooth: bool,
+    ) -> list[Tensor]:
+        """A level's part of the log-probability of the target and, if asked for, of the sum over labels.
+
+        Args:
+            level: of the digit.
+            log_prob: ``(n, b)``.
+            digits: ``(n,)``, the target's.
+            prefixes: ``(n,)``; ``None`` for the first digit.
+            unused: see :meth:`_unused`.
+            smooth: whether both are wanted.
+        """
+        found = [log_prob.gather(-1, digits.unsqueeze(-1)).squeeze(-1)]
+        if smooth:
+            finite = log_prob if unused is None else log_prob.masked_fill(unused, 0.0)
+            stride = self.codec.strides[level]
+            if stride == 1:
+                found.append(finite.sum(-1))
+            else:
+                below = self._labels_below(level, log_prob, prefixes)
+                found.append((finite * below).sum(-1))
+        return found
+
+    def _labels_below(self, level: int, log_prob: Tensor, prefixes: Tensor | None) -> Tensor:
+        """Number of labels below each digit of ``level``: ``(n, b)`` after ``prefixes``, or ``(b,)``."""
+        width, stride = log_prob.size(-1), self.codec.strides[level]
+        if prefixes is None:
+            return self.codec.constants.get(
+                ("labels below", log_prob.dtype),
+                log_prob.device,
+                lambda device: (
+                    (self.num_labels - torch.arange(width, device=device) * stride)
+                    .clamp(0, stride)
+                    .to(log_prob.dtype)
+                ),
+            )
+        children = prefixes.unsqueeze(-1) * width + self.codec.constants.arange(width, log_prob.device)
+        return (self.num_labels - children * stride).clamp(0, stride).to(log_prob.dtype)
 
     def _log_prob(self, features: Tensor) -> Tensor:
         codec = self.codec
@@ -241,11 +325,8 @@ class CascadeHead(MultiHead):
             prefixes = torch.arange(total.size(-1), device=features.device)
             inputs = self._inputs(level, features)
             if self.conditioning == "table":
-                if level == codec.num_heads - 1:
-                    logits = F.linear(inputs, self.leaf.weight, self.leaf.bias)
-                    logits = codec.to_rank_order(logits)
-                else:
-                    logits = self.inner[level](inputs)
+                last = level == codec.num_heads - 1
+                logits = self.leaf.logits_by_rank(inputs) if last else self.inner[level](inputs)
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
                 logits = self._digit_logits(level, inputs.unsqueeze(1), prefixes)

@@ -62,7 +62,7 @@ class OneHotHead(OutputHead):
         self.weight = weight
         self.tied = True
 
-    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         log_prob = self._log_prob(features)
         nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
         return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)

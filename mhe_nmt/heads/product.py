@@ -153,7 +153,7 @@ class ProductHead(MultiHead):
 
     # The verbs.
 
-    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         if self.form == "joint":
             log_prob = self._joint_log_prob(features)
             nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)

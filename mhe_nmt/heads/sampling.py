@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
+from mhe_nmt.heads.strata import Strata
 
 POWER = 0.75
 """The probability of a draw grows with the count of targets to this power."""
+
+MOST_CALLS_PER_STRATA = 256
+"""Strata are made anew after an eighth of the calls so far, but not after more than this."""
+
+NEVER = -1e4
+"""In place of the logarithm of a weight of 0: exp gives 0, and unlike -inf it can be multiplied by that."""
 
 
 class SamplingHead(MultiHead):
@@ -42,8 +51,11 @@ class SamplingHead(MultiHead):
     with the number of times that the unit's labels were targets so far, to the power 3/4 and up to 1, so
     that frequent labels are nearly always drawn. The power 1/2 has the least variance if a unit holds much
     of a position's mass about as often as it holds the target, the power 1 if all positions give it the same
-    mass; between them lies the power by which Mikolov et al. (2013) draw negatives. Counts of positives are
-    left out. ``"uniform"``: ``q = m / units`` for all, as in the paper.
+    mass; between them lies the power by which Mikolov et al. (2013) draw negatives. Units stand in ``m``
+    strata of about equal probability, and one is drawn from each (:mod:`mhe_nmt.heads.strata`). Strata are
+    made anew as the counts grow, after an eighth of the calls so far, so that a step has no part that grows
+    with ``V``. A positive that is drawn counts once, exactly. ``"uniform"``: ``q = m / units`` for all, as in
+    the paper.
 
     Cost per position in training: the logits of the distinct targets of the call and of ``m`` labels
     (``"block"``: of ``1 + m`` blocks) instead of ``V``. Parameters: ``V·(d + 1)``, or ``V`` when the weight
@@ -56,6 +68,8 @@ class SamplingHead(MultiHead):
         in_features, num_labels, radices, num_heads, order, ignore_index, label_smoothing: see
             :class:`MultiHead`.
         bias: adds a bias per label.
+        sparse: the gradient of ``matrix.weight`` holds only the rows of targets and drawn labels, for an
+            optimizer that takes sparse gradients.
         sample_fraction: share of the units that are drawn, in ``(0, 1]``; at least one unit is. 1 is the full
             softmax.
         draw_by: ``"counts"`` or ``"uniform"``, see above.
@@ -64,8 +78,9 @@ class SamplingHead(MultiHead):
         projection: the matrix reads ``x + P x``, see :class:`ResidualProjection`.
 
     Shape:
-        ``matrix.weight`` ``(V, d)``, rows in label order. ``target_counts`` ``(V,)`` int64, by rank: how
-        often each label was a target in training mode.
+        ``matrix.weight`` ``(V, d)``, see :class:`LabelMatrix`. ``target_counts`` and ``drawn_counts``
+        ``(V,)`` int64, by rank: how often each label was a target in training mode, until now and until the
+        strata were made.
     """
 
     def __init__(
@@ -82,6 +97,7 @@ class SamplingHead(MultiHead):
         positives: str = "targets",
         unit: str = "label",
         projection: bool = False,
+        sparse: bool = False,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         device: torch.device | str | None = None,
@@ -113,11 +129,20 @@ class SamplingHead(MultiHead):
         self.num_blocks = self.codec.prefix_counts[0] if unit == "block" else num_labels
         self.sampled_blocks = max(1, round(sample_fraction * self.num_blocks))
         self.matrix = LabelMatrix(
-            self.codec, in_features, bias=bias, projection=projection, device=device, dtype=dtype
+            self.codec,
+            in_features,
+            self.block_size,
+            bias=bias,
+            projection=projection,
+            sparse=sparse,
+            device=device,
+            dtype=dtype,
         )
         self.target_counts: Tensor
-        counts = torch.zeros(num_labels, dtype=torch.int64, device=device)
-        self.register_buffer("target_counts", counts)
+        self.drawn_counts: Tensor
+        for name in ("target_counts", "drawn_counts"):
+            self.register_buffer(name, torch.zeros(num_labels, dtype=torch.int64, device=device))
+        self._restart_draws()
 
     @property
     def used_fraction(self) -> float:
@@ -131,11 +156,27 @@ class SamplingHead(MultiHead):
     def reset_parameters(self) -> None:
         self.matrix.reset_parameters()
         self.target_counts.zero_()
+        self.drawn_counts.zero_()
+        self._restart_draws()
+
+    def _restart_draws(self, calls: int = 0, next_strata: int = 0) -> None:
+        self._calls, self._next_strata = calls, next_strata
+        self._strata: Strata | None = None
+        self._recent: list[tuple[float, Strata]] = []
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        # Whoever resumes goes on with the same strata.
+        destination[f"{prefix}draws"] = torch.tensor([self._calls, self._next_strata])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         # The first checkpoints counted no targets.
         name = f"{prefix}target_counts"
         counts = state_dict.setdefault(name, torch.zeros_like(self.target_counts))
+        # Version 0.2 made new strata for each draw.
+        draws = state_dict.pop(f"{prefix}draws", None)
+        self._restart_draws(*(0, 0) if draws is None else draws.tolist())
+        state_dict.setdefault(f"{prefix}drawn_counts", torch.zeros_like(self.target_counts))
         if len(counts) == self.num_blocks < self.num_labels:
             # Later ones counted per block; a block's sum is all that matters to a draw of blocks.
             state_dict[name] = torch.zeros_like(self.target_counts).to(counts.device)
@@ -155,7 +196,7 @@ class SamplingHead(MultiHead):
 
     def to_onehot(self) -> OneHotHead:
         """The same scores as a plain output layer, weights copied."""
-        weight, bias, projection = self.matrix.weight, self.matrix.bias, self.matrix.projection
+        (weight, bias), projection = self.matrix.by_label(), self.matrix.projection
         head = OneHotHead(
             self.in_features,
             self.num_labels,
@@ -174,105 +215,130 @@ class SamplingHead(MultiHead):
                 head.projection.weight.copy_(projection.weight)
         return head
 
-    def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
+    def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         if self.training and self.sampled_blocks < self.num_blocks:
-            return self._sampled_forward(features, self.codec.ranks(target))
+            return self._sampled_forward(features, self.codec.ranks(target), ignored, smooth)
         log_prob = self._log_prob(features)
         nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
         return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
 
-    def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
-        counts = self.target_counts
-        if self.positives == "targets" and self.draw_by == "counts":
-            counts = counts.index_fill(0, ranks, 0)
-        drawn, inverse_q = self._drawn_ranks(counts, at_least_float32(features[:0]).dtype)
-        if self.draw_by == "counts":
-            self.target_counts += ranks.bincount(minlength=self.num_labels)
-        features = self.matrix.inputs(features)
+    def _sampled_forward(
+        self, features: Tensor, ranks: Tensor, ignored: Tensor | None, smooth: bool
+    ) -> HeadOutput:
+        drawn, log_weight = self._drawn_ranks(features.device)
+        if self.draw_by == "counts" and not _is_recomputing():
+            ones = torch.ones_like(ranks) if ignored is None else (~ignored).to(ranks.dtype)
+            self.target_counts.index_add_(0, ranks, ones)
+        inputs = self.matrix.inputs(features)
         if self.positives == "targets":
-            return self._forward_with_targets(features, ranks, drawn, inverse_q)
-        own_block = ranks.div(self.block_size, rounding_mode="floor")
-        return self._forward_with_own_blocks(features, ranks, own_block, drawn, inverse_q)
+            return self._forward_with_targets(inputs, ranks, drawn, log_weight, smooth)
+        return self._forward_with_own_blocks(inputs, ranks, drawn, log_weight, smooth)
 
     def _forward_with_targets(
-        self, features: Tensor, ranks: Tensor, drawn: Tensor, inverse_q: Tensor
+        self, inputs: Tensor, ranks: Tensor, drawn: Tensor, log_weight: Tensor, smooth: bool
     ) -> HeadOutput:
+        # The one thing that the host waits for: how many targets are distinct.
         exact, place = ranks.unique(return_inverse=True)
-        is_exact = torch.zeros(self.num_labels, dtype=torch.bool, device=ranks.device)
-        is_exact[exact] = True
-        others = ~is_exact[drawn]
-        weight = torch.cat([inverse_q.new_ones(len(exact)), inverse_q[others]])
-        logits = self._logits(features, torch.cat([exact, drawn[others]]))
-        log_z = (logits + weight.log()).logsumexp(-1, keepdim=True)
-        log_prob = logits - log_z
-        nll = -log_prob.gather(-1, place.unsqueeze(-1)).squeeze(-1)
-        return HeadOutput(nll, -(log_prob * weight).sum(-1))
+        nearest = torch.searchsorted(exact, drawn).clamp(max=len(exact) - 1)
+        drawn, log_weight = _without(exact.index_select(0, nearest) == drawn, drawn, log_weight)
+        log_weight = torch.cat([log_weight.new_zeros(len(exact)), log_weight])
+        logits = at_least_float32(self.matrix.logits_of(inputs, torch.cat([exact, drawn])))
+        # Weights of the exact ones are 1: there this is their log-probability.
+        weighted = log_softmax(logits + log_weight.to(logits.dtype))
+        nll = -weighted.gather(-1, place.unsqueeze(-1)).squeeze(-1)
+        return HeadOutput(nll, _weighted_sum(weighted, log_weight) if smooth else None)
 
     def _forward_with_own_blocks(
-        self, features: Tensor, ranks: Tensor, own_block: Tensor, drawn: Tensor, inverse_q: Tensor
+        self, inputs: Tensor, ranks: Tensor, drawn: Tensor, log_weight: Tensor, smooth: bool
     ) -> HeadOutput:
         size = self.block_size
-        own_logits = at_least_float32(self.matrix.block_logits(features, own_block, size))
-        drawn_logits = self._logits(features, drawn)
+        grouping = Grouping(ranks.div(size, rounding_mode="floor"), self.num_blocks, self.codec.constants)
+        own_block, sorted_ranks = grouping.branches.unsqueeze(-1), grouping.sort(ranks)
+        sorted_inputs = grouping.sort(inputs)
+        own_ranks = own_block * size + self.codec.constants.arange(size, ranks.device)
+        own_logits = at_least_float32(self.matrix.block_logits(sorted_inputs, grouping))
+        own_logits = own_logits.masked_fill(own_ranks >= self.num_labels, NEVER)
+        drawn_logits = at_least_float32(self.matrix.logits_of(sorted_inputs, drawn))
+        is_own = drawn.div(size, rounding_mode="floor") == own_block
+        log_weights = log_weight.to(own_logits.dtype).masked_fill(is_own, NEVER)
+        weighted = log_softmax(torch.cat([own_logits, drawn_logits + log_weights], dim=-1))
+        nll = -weighted.gather(-1, sorted_ranks.remainder(size).unsqueeze(-1)).squeeze(-1)
+        if not smooth:
+            return HeadOutput(grouping.unsort(nll), None)
+        own_weights = torch.zeros_like(own_logits).masked_fill(own_ranks >= self.num_labels, NEVER)
+        smoothing = _weighted_sum(weighted, torch.cat([own_weights, log_weights], dim=-1))
+        return HeadOutput(grouping.unsort(nll), grouping.unsort(smoothing))
 
-        absent = (own_block.unsqueeze(-1) * size + torch.arange(size, device=ranks.device)) >= self.num_labels
-        own_logits = own_logits.masked_fill(absent, -torch.inf)
-        is_own = drawn.div(size, rounding_mode="floor") == own_block.unsqueeze(-1)
-        drawn_logits = drawn_logits.masked_fill(is_own, -torch.inf)
-        log_z = torch.logaddexp(own_logits.logsumexp(-1), (drawn_logits + inverse_q.log()).logsumexp(-1))
+    def _drawn_ranks(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The ranks of the drawn units, and -log of the probability with which each of them is drawn."""
+        units, log_weight = self._draw(device)
+        size = self.block_size
+        if size == 1:
+            return units, log_weight
+        ranks = (units.unsqueeze(-1) * size + self.codec.constants.arange(size, device)).flatten()
+        log_weight = log_weight.unsqueeze(-1).expand(-1, size).flatten()
+        ranks, log_weight = _without(ranks >= self.num_labels, ranks, log_weight)
+        return ranks.clamp(max=self.num_labels - 1), log_weight
 
-        nll = log_z - own_logits.gather(-1, ranks.remainder(size).unsqueeze(-1)).squeeze(-1)
-        own_sum = own_logits.masked_fill(absent, 0.0).sum(-1) - (~absent).sum(-1) * log_z
-        drawn_sum = ((drawn_logits - log_z.unsqueeze(-1)) * inverse_q).masked_fill(is_own, 0.0).sum(-1)
-        return HeadOutput(nll, -(own_sum + drawn_sum))
-
-    def _logits(self, inputs: Tensor, ranks: Tensor) -> Tensor:
-        """Scores ``(n, len(ranks))`` of the labels with these ranks."""
-        labels, bias = self.codec.labels(ranks), self.matrix.bias
-        weight = self.matrix.weight.index_select(0, labels)
-        return at_least_float32(F.linear(inputs, weight, None if bias is None else bias[labels]))
-
-    def _drawn_ranks(self, counts: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The ranks of the drawn blocks, and one over the probability with which each of them is drawn."""
-        blocks, q = self._draw(counts)
-        ranks = blocks.unsqueeze(-1) * self.block_size + torch.arange(self.block_size, device=blocks.device)
-        inverse_q = q.to(dtype).reciprocal().repeat_interleave(self.block_size)
-        present = ranks.flatten() < self.num_labels
-        return ranks.flatten()[present], inverse_q[present]
-
-    def _draw(self, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """The drawn blocks ``(m,)`` and the probability with which each of them is drawn.
-
-        ``counts`` ``(V,)``, by rank, are what they are drawn by.
-        """
-        device, m = self.target_counts.device, self.sampled_blocks
-        shuffled = torch.randperm(self.num_blocks, device=device)
+    def _draw(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The drawn units ``(m,)`` and -log of the probability with which each of them is drawn."""
+        m = self.sampled_blocks
         if self.draw_by == "uniform":
-            return shuffled[:m], torch.full((m,), m / self.num_blocks, device=device)
-        # One count more each, and a hundredth of the mean: blocks without targets are drawn now and then.
-        padding = self.num_blocks * self.block_size - self.num_labels
-        of_blocks = F.pad(counts, (0, padding)).view(self.num_blocks, -1).sum(-1).double()
-        q = _inclusion_probabilities((of_blocks + 1 + 0.01 * of_blocks.mean()) ** POWER, m)[shuffled]
-        # Systematic sampling: m points at distance 1 meet intervals of lengths q, which sum to m.
-        points = torch.arange(m, dtype=q.dtype, device=device) + torch.rand((), dtype=q.dtype, device=device)
-        places = torch.searchsorted(q.cumsum(0), points, right=True).clamp(max=self.num_blocks - 1)
-        return shuffled[places], q[places]
+            units = torch.randperm(self.num_blocks, device=device)[:m]
+            return units, torch.full((m,), math.log(self.num_blocks / m), device=device)
+        return self._strata_of_this_call(device).draw()
+
+    def _strata_of_this_call(self, device: torch.device) -> Strata:
+        """Today's strata, made anew from the counts now and then: seldom, once the counts hardly change.
+
+        Under activation checkpointing a call is computed again during the backward pass. It is known by a
+        number of the generator, whose state is then restored, and gets the strata that it had.
+        """
+        call = float(torch.rand(()))
+        if _is_recomputing():
+            for number, strata in self._recent:
+                if number == call:
+                    return strata
+        elif self._calls >= self._next_strata:
+            self.drawn_counts.copy_(self.target_counts)
+            self._strata = None
+            self._next_strata = self._calls + max(1, min(self._calls // 8, MOST_CALLS_PER_STRATA))
+        if self._strata is None or self._strata.units.device != device:
+            self._strata = Strata.of(self._draw_weights(), self.sampled_blocks)
+        if not _is_recomputing():
+            self._calls += 1
+            self._recent = [*self._recent[-3:], (call, self._strata)]
+        return self._strata
+
+    def _draw_weights(self) -> Tensor:
+        """What the probabilities of units are to be proportional to: ``(units,)`` float64."""
+        counts = self.drawn_counts.double()
+        if self.block_size > 1:
+            counts = F.pad(counts, (0, -self.num_labels % self.block_size)).view(self.num_blocks, -1).sum(-1)
+        # One count more each, and a hundredth of the mean: units without targets are drawn now and then.
+        return (counts + 1 + 0.01 * counts.mean()) ** POWER
 
     def _log_prob(self, features: Tensor) -> Tensor:
-        logits = F.linear(self.matrix.inputs(features), self.matrix.weight, self.matrix.bias)
-        return at_least_float32(logits).log_softmax(-1)
+        return log_softmax(self.matrix.logits_by_label(self.matrix.inputs(features)))
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         return self._log_prob(features).gather(-1, labels)
 
 
-def _inclusion_probabilities(weights: Tensor, m: int) -> Tensor:
-    """Proportional to ``weights`` ``(n,)``, at most 1, ``m < n`` in sum."""
-    ordered, index = weights.sort(descending=True)
-    certain = torch.arange(len(weights), device=weights.device)
-    rest = ordered.flip(0).cumsum(0).flip(0)
-    # The fewest certain ones such that no other one would have more than 1.
-    fits = (m - certain) * ordered <= rest
-    s = fits.to(torch.int8).argmax()
-    scaled = ((m - s) * ordered / rest[s]).masked_fill(certain < s, 1.0)
-    return torch.empty_like(scaled).scatter_(0, index, scaled)
+def _without(unwanted: Tensor, ranks: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Ranks and weights ``(m,)`` without the unwanted ones; on a device they stay, with no weight."""
+    if ranks.device.type == "cpu":
+        places = (~unwanted).nonzero().squeeze(-1)
+        return ranks.index_select(0, places), log_weight.index_select(0, places)
+    return ranks, log_weight.masked_fill(unwanted, NEVER)
+
+
+def _weighted_sum(weighted: Tensor, log_weight: Tensor) -> Tensor:
+    """``-sum w · (weighted - log w)`` over the last dimension: w, whose logarithm is NEVER, is 0."""
+    log_weight = log_weight.to(weighted.dtype)
+    return ((log_weight - weighted) * log_weight.exp()).sum(-1)
+
+
+def _is_recomputing() -> bool:
+    """Whether a backward pass is running: then a forward pass repeats an earlier one."""
+    return torch._C._current_graph_task_id() != -1
