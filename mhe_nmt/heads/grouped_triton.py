@@ -131,7 +131,9 @@ def _grad_rows(grad: Tensor, ends: Tensor, weight: Tensor, width: int) -> Tensor
     return _multiply_rows(grad, ends, weight, width, out, logits=False)
 
 
-def _multiply_rows(rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool) -> Tensor:
+def _multiply_rows(
+    rows: Tensor, ends: Tensor, weight: Tensor, width: int, out: Tensor, logits: bool
+) -> Tensor:
     if not out.numel():
         return out
     rows, weight = rows.contiguous(), weight.contiguous()

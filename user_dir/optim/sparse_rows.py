@@ -80,7 +80,7 @@ def make_rows_sparse(model: nn.Module, head: nn.Module, embeddings: list[nn.Modu
 def head_rows(head: nn.Module) -> Iterator[nn.Parameter]:
     """The head's parameters that get sparse gradients: matrices with a row per label."""
     for module in head.modules():
-        if isinstance(module, LabelMatrix) and getattr(module, "sparse", False):
+        if isinstance(module, LabelMatrix) and module.sparse:
             yield module.weight
 
 
