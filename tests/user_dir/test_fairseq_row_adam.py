@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from mhe_nmt.row_adam import RowAdam
 from tests.shares import one_in
 from tests.user_dir.fairseq_commands import Output, fairseq_train, refusal, training_arguments
 from tests.user_dir.trained_models import CONFIGURATIONS, batches, load
+from user_dir.errors import UsageError
 from user_dir.optim.config import RowAdamConfig
 from user_dir.optim.row_adam import FairseqRowAdam
+from user_dir.optim.sparse_rows import check_options
 
 #: Rows of the toy corpus occur now and then, so that the schedule and the decay have something to catch up.
 TRAINING = ["--max-update", 12, "--lr-scheduler", "inverse_sqrt", "--warmup-updates", 4]
@@ -34,10 +37,11 @@ def saved(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "checkpoint_last.pt", weights_only=True)
 
 
-def assert_same_model(found: dict[str, Any], expected: dict[str, Any], atol: float = 2e-6) -> None:
+def assert_same_model(found: dict[str, Any], expected: dict[str, Any], atol: float = 5e-5) -> None:
     assert found.keys() == expected.keys()
     for key, value in expected.items():
-        # The keys' biases have no gradient but rounding noise, which Adam magnifies.
+        # The keys' biases have no gradient but rounding noise, which Adam magnifies. A momentum that is
+        # forgotten moves a row by about the learning rate, 5e-3.
         if not key.endswith("k_proj.bias"):
             torch.testing.assert_close(found[key], value, rtol=0, atol=atol, msg=key)
 
@@ -53,7 +57,7 @@ def train_both(data: Path, folder: Path, *options: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", one_in(2, ["cascade-tied", "product", "sampling", "cascade", "order-file", "three-heads"])
+    "name", one_in(9, ["cascade-tied", "sampling", "cascade", "product", "order-file", "three-heads"])
 )
 def test_training_is_that_of_adam(name: str, corpus: Path, order_file: Path, tmp_path: Path) -> None:
     options = [str(order_file) if part == "ORDER" else part for part in CONFIGURATIONS[name]]
@@ -64,18 +68,22 @@ def test_training_is_that_of_adam(name: str, corpus: Path, order_file: Path, tmp
     for number, expected in states[0]["state"].items():
         found = states[1]["state"][number]
         assert found["step"] == expected["step"] == 12
-        torch.testing.assert_close(found["exp_avg"], expected["exp_avg"], rtol=0, atol=2e-6)
-        torch.testing.assert_close(found["exp_avg_sq"], expected["exp_avg_sq"], rtol=0, atol=2e-6)
+        torch.testing.assert_close(found["exp_avg"], expected["exp_avg"], rtol=0, atol=5e-5)
+        torch.testing.assert_close(found["exp_avg_sq"], expected["exp_avg_sq"], rtol=0, atol=5e-6)
 
 
 @pytest.mark.parametrize(
     "options",
-    [
-        ["--update-freq", 2, "--weight-decay", 0.05, "--adam-betas", "(0.9, 0.98)"],
-        ["--clip-norm", 0.0, "--mhe-share-input-embeddings"],
-        ["--store-ema", "--ema-decay", 0.7],
-    ],
-    ids=["accumulation", "no-clipping", "ema"],
+    one_in(
+        9,
+        [
+            ["--update-freq", 2, "--weight-decay", 0.05, "--adam-betas", "(0.9, 0.98)"],
+            ["--clip-norm", 0.0],
+            ["--mhe-share-input-embeddings"],
+            ["--store-ema", "--ema-decay", 0.7],
+        ],
+    ),
+    ids=lambda options: options[0][2:],
 )
 def test_options_of_the_trainer(options: list[Any], corpus: Path, tmp_path: Path) -> None:
     adam, row_adam = train_both(corpus, tmp_path, *CONFIGURATIONS["cascade"], *options)
@@ -88,6 +96,7 @@ def test_options_of_the_trainer(options: list[Any], corpus: Path, tmp_path: Path
         )
 
 
+@pytest.mark.slow
 def test_products_in_bfloat16(corpus: Path, tmp_path: Path) -> None:
     adam, row_adam = train_both(corpus, tmp_path, *CONFIGURATIONS["cascade-tied"], "--autocast-bf16")
     assert_same_model(row_adam["model"], adam["model"], atol=2e-3)
@@ -95,22 +104,25 @@ def test_products_in_bfloat16(corpus: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [
-        ("cascade-tied", {"encoder.embed_tokens.weight"}),
-        ("sampling", {"encoder.embed_tokens.weight"}),
-        (
-            "cascade",
-            {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.head.leaf.weight"},
-        ),
-        ("product", {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}),
-        # The full softmax reads all rows of the shared table.
-        ("onehot-tied", set()),
-    ],
+    one_in(
+        4,
+        [
+            ("cascade-tied", {"encoder.embed_tokens.weight"}),
+            ("sampling", {"encoder.embed_tokens.weight"}),
+            (
+                "cascade",
+                {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.head.leaf.weight"},
+            ),
+            ("product", {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}),
+            # The full softmax reads all rows of the shared table.
+            ("onehot-tied", set()),
+        ],
+    ),
 )
 def test_gradients_hold_the_rows_that_occur(
     name: str, expected: set[str], corpus: Path, tmp_path: Path
 ) -> None:
-    """And are the dense gradients. Two threads of gradients meet in a tied table."""
+    """And are the dense gradients; those of two embeddings and a head meet in a tied table."""
     options = [*CONFIGURATIONS[name], "--max-update", 1]
     gradients = []
     for optimizer in ("adam", "row_adam"):
@@ -120,7 +132,7 @@ def test_gradients_hold_the_rows_that_occur(
         sparse_model.load_state_dict(model.state_dict())
         batch = batches(task, "valid", size=2)[0]
         torch.manual_seed(1)
-        terms = sparse_model(**batch["net_input"], target=batch["target"])[0]
+        terms = sparse_model.train()(**batch["net_input"], target=batch["target"])[0]
         (terms[0].sum() + 0.01 * terms[1].sum()).backward()
         gradients.append({key: value.grad for key, value in sparse_model.named_parameters()})
     sparse = {key for key, grad in gradients[1].items() if grad.is_sparse}
@@ -142,7 +154,7 @@ def test_the_padding_row_stays_zero(corpus: Path, tmp_path: Path) -> None:
 
 
 # Saving brings all rows up to date, which changes roundings: so both trainings save after six updates.
-@pytest.mark.parametrize("name", one_in(2, ["cascade-tied", "sampling", "product"]))
+@pytest.mark.parametrize("name", one_in(9, ["cascade-tied", "sampling", "product"]))
 def test_resumed_training_is_the_same_training(name: str, corpus: Path, tmp_path: Path) -> None:
     options = [*CONFIGURATIONS[name], *TRAINING, *ROW_ADAM, "--save-interval-updates", 6]
     whole = fairseq_train(corpus, tmp_path / "whole", *options)
@@ -158,7 +170,7 @@ def test_resumed_training_is_the_same_training(name: str, corpus: Path, tmp_path
             assert torch.equal(torch.as_tensor(other), torch.as_tensor(value))
 
 
-@pytest.mark.parametrize("names", [("adam", "row_adam"), ("row_adam", "adam")], ids="-".join)
+@pytest.mark.parametrize("names", one_in(9, [(("row_adam", "adam"),), (("adam", "row_adam"),)]))
 def test_a_training_goes_on_with_the_other_optimizer(
     names: tuple[str, str], corpus: Path, tmp_path: Path
 ) -> None:
@@ -172,7 +184,7 @@ def test_a_training_goes_on_with_the_other_optimizer(
     assert_same_model(saved(tmp_path / "parts")["model"], saved(tmp_path / "whole")["model"])
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "row_adam"])
+@pytest.mark.parametrize("optimizer", one_in(9, ["row_adam", "adam"]))
 def test_gradients_that_are_no_numbers_are_reported(optimizer: str, corpus: Path, tmp_path: Path) -> None:
     options = [*CONFIGURATIONS["product"], "--optimizer", optimizer, "--lr", 1e38]
     with pytest.raises(FloatingPointError, match="gradients are Nan/Inf"):
@@ -183,24 +195,37 @@ def test_gradients_that_are_no_numbers_are_reported(optimizer: str, corpus: Path
 @pytest.mark.parametrize(
     ("flags", "way_out"),
     [
-        (["--fp16"], "use --autocast-bf16 in place of --fp16 and --memory-efficient-fp16"),
-        (["--memory-efficient-fp16"], "use --autocast-bf16 in place of --fp16"),
-        (["--bf16"], "use --autocast-bf16 in place of --bf16"),
-        (["--amp"], "use --autocast-bf16 in place of --amp"),
-        (["--use-bmuf"], "leave --use-bmuf out"),
-        (["--zero-sharding", "os"], "leave --zero-sharding out"),
-        (["--ddp-backend", "slowmo"], "use c10d or legacy_ddp"),
+        (["--memory-efficient-fp16"], "use --autocast-bf16 in place of --fp16 and --memory-efficient-fp16"),
         (["--adam-betas", "0.9"], 'give two numbers, as in "(0.9, 0.98)"'),
         (["--adam-betas", "(0.99, 0.9)"], "betas must be in [0, 1)"),
     ],
-    ids=lambda value: value[0][2:] if isinstance(value, list) else "",
+    ids=["half", "one-beta", "diverging"],
 )
-def test_what_does_not_go_together_is_refused(
+def test_commands_that_cannot_work_end_with_a_sentence(
     flags: list[str], way_out: str, corpus: Path, tmp_path: Path
 ) -> None:
     arguments = training_arguments(corpus, tmp_path)
     sentence = refusal(fairseq_cli_train.cli_main, *arguments, *ROW_ADAM, *flags)
     assert way_out in sentence
+
+
+@pytest.mark.parametrize(
+    ("option", "way_out"),
+    [
+        ({"fp16": True}, "use --autocast-bf16 in place of --fp16 and --memory-efficient-fp16"),
+        ({"bf16": True, "tpu": True}, "use --autocast-bf16 in place of --bf16"),
+        ({"amp": True}, "use --autocast-bf16 in place of --amp"),
+        ({"tpu": True}, "leave --tpu out"),
+        ({"use_bmuf": True}, "leave --use-bmuf out"),
+        ({"zero_sharding": "os"}, "leave --zero-sharding out"),
+        ({"ddp_backend": "slowmo"}, "use c10d or legacy_ddp"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(option: dict[str, Any], way_out: str) -> None:
+    usual = {"zero_sharding": "none", "ddp_backend": "c10d"}
+    check_options(SimpleNamespace(**usual))
+    with pytest.raises(UsageError, match=way_out):
+        check_options(SimpleNamespace(**{**usual, **option}))
 
 
 def optimizers(dense: nn.Parameter, rows: nn.Parameter) -> tuple[FairseqOptimizer, FairseqOptimizer]:
