@@ -1,7 +1,8 @@
 """Steps of fairseq's own trainer with a generated vocabulary, in a process of its own; prints a row as JSON.
 
-`python -m benchmarks.translation.growth` runs `python -m benchmarks.translation.growth_step NAME V OPTIMIZER`.
-Sentences are of 30 words that are drawn by Zipf's law and numbered by frequency, as a dictionary is.
+`python -m benchmarks.translation.growth` runs `python -m benchmarks.translation.growth_step NAME V
+OPTIMIZER`. Sentences are of 30 words that are drawn by Zipf's law and numbered by frequency, as a dictionary
+is.
 """
 
 from __future__ import annotations
