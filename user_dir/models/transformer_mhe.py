@@ -22,6 +22,7 @@ from user_dir.head_options import (
     head_config,
     order_comes_from_checkpoint,
 )
+from user_dir.optim.sparse_rows import bring_up_to_date, check_options, make_rows_sparse, wants_sparse_rows
 
 
 class TransformerMHEDecoder(TransformerDecoderBase):
@@ -77,6 +78,8 @@ class TransformerMHEModel(TransformerModel):
                 "--ddp-backend fully_sharded is not supported, because an MHE head is small enough for every "
                 "process to hold it; use c10d or legacy_ddp"
             )
+        if wants_sparse_rows(args):
+            check_options(args)
         model = super().build_model(args, task)
         # A checkpoint says all of its head, so that defaults may change, and what building has learned.
         for name, value in head_config(model.cfg).read_options().items():
@@ -85,6 +88,9 @@ class TransformerMHEModel(TransformerModel):
         args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
         if getattr(args, "mhe_share_input_embeddings", False):
             model.share_input_embeddings(task)
+        if wants_sparse_rows(args):
+            embeddings = [model.encoder.embed_tokens, model.decoder.embed_tokens]
+            make_rows_sparse(model, model.decoder.head, embeddings)
         return model
 
     @classmethod
@@ -155,6 +161,17 @@ class TransformerMHEModel(TransformerModel):
             return output, extra
         extra["features"] = output
         return self.decoder.head(output, target), extra
+
+    def train(self, mode: bool = True) -> TransformerMHEModel:
+        """As every module's; before evaluation, rows that ``--optimizer row_adam`` left behind catch up."""
+        if not mode:
+            bring_up_to_date(self)
+        return super().train(mode)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As every module's, with all rows up to date."""
+        bring_up_to_date(self)
+        return super().state_dict(*args, **kwargs)
 
     def load_state_dict(
         self, state_dict: dict[str, Any], strict: bool = True, model_cfg: Any = None, args: Any = None
