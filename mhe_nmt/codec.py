@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.constants import Constants
 
 #: Below it, blocks are so small that their alignment gains nothing.
@@ -133,7 +134,7 @@ def check_labels(labels: Tensor, num_labels: int) -> None:
     Raises:
         ValueError: naming the first offending value.
     """
-    if labels.device.type == "cpu" and labels.numel() and not torch.compiler.is_compiling():
+    if waiting.may_wait(labels) and labels.numel():
         low, high = (int(extreme) for extreme in labels.aminmax())
         if low < 0 or high >= num_labels:
             raise ValueError(f"label {low if low < 0 else high} is outside [0, {num_labels})")
@@ -273,7 +274,7 @@ class LabelCodec(nn.Module):
             raise ValueError(f"expected {self.num_heads} digits in the last dimension, got {digits.size(-1)}")
         ranks = sum(digits[..., h] * stride for h, stride in enumerate(self.strides))
         assert isinstance(ranks, Tensor)
-        if digits.device.type == "cpu" and digits.numel():
+        if waiting.may_wait(digits) and digits.numel():
             if bool((digits < 0).any()) or bool((digits >= self.radices).any()):
                 raise ValueError(f"a digit is outside its radix; the radices are {list(self.radix_list)}")
             if int(ranks.max()) >= self.num_labels:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.harness.names import EQUAL_TIME, in_words, without_equal_time
+from benchmarks.harness.ordered import ordered_folder, reorder_command
 from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
 from benchmarks.harness.process import shown
@@ -47,6 +48,9 @@ def write_report(results: Path, corpus: str) -> None:
     rows = read_rows(results)
     source, data = Path("DATA_FOLDER"), prepared_folder(corpus)
     preparation = [prepare_command(CORPORA[corpus], source, data), order_command(data)]
+    used = {Path(part).name for row in rows for command in row["recipe"]["commands"] for part in command}
+    if ordered_folder(data).name in used:
+        preparation.append(reorder_command(data))
     titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
     publish(results, tables(results), script(titled, [shown(command) for command in preparation]))
     title = f"{CORPORA[corpus].title}, German to English"

@@ -33,6 +33,7 @@ from benchmarks.translation.corpora import (
     step_times_file,
     train_options,
 )
+from benchmarks.translation.heads import data_of, make_ordered_folder
 
 
 def main() -> None:
@@ -53,6 +54,8 @@ def main() -> None:
         # glibc reads the variable when a process starts.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEP_MEMORY})
     options.data = options.data or prepared_folder(options.corpus)
+    if any(data_of(name, options.data) != options.data for name in options.only):
+        make_ordered_folder(options.data.resolve(), Path(f"runs/{options.corpus}/order.log"))
     torch.set_num_threads(options.threads)
     rows = measure(options)
     results = step_times_file(results_of(options.corpus), bf16=options.autocast_bf16)
@@ -67,9 +70,11 @@ def _memory_kept() -> bool:
 def measure(options: argparse.Namespace) -> list[Row]:
     """A row for each output layer: milliseconds of processor time per step, whole and of the head alone."""
     trainers = {name: _Trainer(name, options) for name in options.only}
-    for batch in _batches(next(iter(trainers.values())), options):
+    # Folders in different orders hold the same sentences in the same batches, by other numbers.
+    batches = {trainer.data: _batches(trainer, options) for trainer in reversed(trainers.values())}
+    for number in range(min(map(len, batches.values()))):
         for trainer in trainers.values():
-            trainer.step(batch)
+            trainer.step(batches[trainer.data][number])
     return [trainer.row() for trainer in trainers.values()]
 
 
@@ -82,7 +87,8 @@ class _Trainer:
 
         corpus, data = CORPORA[options.corpus], options.data.resolve()
         flags = train_options(corpus, name, data, updates=1000, bf16=options.autocast_bf16)
-        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
+        self.data = data_of(name, data)
+        command = [str(self.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mhe_nmt import waiting
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
 from mhe_nmt.heads.used_codes import log_used_mass, prefix_boxes
 from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
@@ -129,7 +130,7 @@ class ProductHead(MultiHead):
         log_prior = None
         if self.prior is None:
             digit_logits = self._digit_logits(features)
-        elif features.device.type == "cpu":
+        elif waiting.may_wait(features):
             digit_logits, log_prior = self._digit_logits(features), log_softmax(self.prior(features))
         else:
             # One product in place of two, at the price of copying weights that are small.
@@ -146,18 +147,18 @@ class ProductHead(MultiHead):
         return log_probs, log_used_mass(log_probs, self.codec.last_digits()), log_prior
 
     @staticmethod
-    def _gather(scores: list[Tensor], digits: Tensor) -> list[Tensor]:
-        """Scores ``(N, G, b_h)`` at digits ``(N, K, H)``: per head ``(N, G, K)``."""
+    def _gather(scores: list[Tensor], digits: list[Tensor]) -> list[Tensor]:
+        """Scores ``(N, G, b_h)`` at digits ``(N, K)``: per head ``(N, G, K)``."""
         groups = scores[0].size(1)
         return [
-            head.gather(-1, digits[..., h].unsqueeze(1).expand(-1, groups, -1))
-            for h, head in enumerate(scores)
+            head.gather(-1, digit.unsqueeze(1).expand(-1, groups, -1))
+            for head, digit in zip(scores, digits, strict=True)
         ]
 
     def _mixture_score(
-        self, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None, digits: Tensor
+        self, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None, digits: list[Tensor]
     ) -> Tensor:
-        """Log-probabilities ``(N, K)`` of digits ``(N, K, H)``."""
+        """Log-probabilities ``(N, K)`` of digits, ``(N, K)`` per head."""
         per_group = self._normalised(sum_in_order(self._gather(log_probs, digits)), log_mass)
         if log_prior is None:
             return per_group.squeeze(1)
@@ -236,37 +237,54 @@ class ProductHead(MultiHead):
         if self.form == "joint":
             return self._joint_log_prob(features).gather(-1, labels)
         log_probs, log_mass, log_prior = shared
-        return self._mixture_score(log_probs, log_mass, log_prior, self.codec.encode(labels))
+        return self._mixture_score(
+            log_probs, log_mass, log_prior, self.codec.digits(self.codec.ranks(labels))
+        )
 
     def _topk(self, features: Tensor, query: TopKQuery, shared: Any) -> tuple[Tensor, Tensor]:
         if self.form == "joint":
             return super()._topk(features, query, shared)
         log_probs, log_mass, log_prior = shared
 
-        def source(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-            scores = [head[rows] for head in log_probs]
-            mass = None if log_mass is None else log_mass[rows]
+        def of(rows: Tensor | None, values: Tensor) -> Tensor:
+            return values if rows is None else values.index_select(0, rows)
+
+        def source(rows: Tensor | None, count: int) -> tuple[Tensor, Tensor, Tensor]:
+            scores = [of(rows, head) for head in log_probs]
+            mass = None if log_mass is None else of(rows, log_mass)
             values, ranks = self._group_candidates(scores, mass, count)
             if log_prior is None:
                 values, ranks = values.squeeze(1), ranks.squeeze(1)
-                return values, self.codec.labels(ranks), values.topk(count, dim=-1).values[:, -1]
-            prior = log_prior[rows]
+                bound = values.topk(count, dim=-1).values[:, -1]
+                return values, self.codec.labels(ranks), bound
+            prior = of(rows, log_prior)
             values, best = values.topk(count, dim=-1)
             ranks = ranks.gather(-1, best).flatten(1).sort(dim=-1).values
-            rescored = self._mixture_score(scores, mass, prior, self.codec.split(ranks))
+            rescored = self._mixture_score(scores, mass, prior, self.codec.digits(ranks))
             bound = (prior + values[..., -1]).logsumexp(1)
             # The slack covers the rounding of two different sums of the same terms.
             slack = 8 * torch.finfo(bound.dtype).eps * bound.abs().clamp(min=1)
             return rescored.masked_fill(repeats(ranks), -torch.inf), self.codec.labels(ranks), bound + slack
 
         def dense(rows: Tensor) -> Tensor:
-            return self._log_prob(features[rows])
+            return self._log_prob(features.index_select(0, rows))
 
         def width(count: int) -> int:
             places = sum(len(staircase(box.limits, count, features.device)) for box in self.boxes)
             return self.groups * places
 
-        return certified_topk(source, width, dense, query)
+        first = self._first_candidates(query)
+        return certified_topk(source, width, dense, query, first, best_of_rows=self.groups == 1)
+
+    def _first_candidates(self, query: TopKQuery) -> int:
+        """How many candidates per row to begin with."""
+        if self.groups == 1:
+            # As many as are wanted are always enough; a few more for labels that are excluded.
+            return query.k + (0 if query.exclude is None else 4)
+        if not waiting.may_wait(query.scores):
+            return query.k
+        # The rows of a sentence share its k places, so each needs fewer than a row would alone.
+        return max(-(-query.k // query.scores.size(1)), min(4, query.k)) + 1
 
     def _group_candidates(
         self, log_probs: list[Tensor], log_mass: Tensor | None, count: int

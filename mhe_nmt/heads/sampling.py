@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
@@ -327,7 +328,7 @@ class SamplingHead(MultiHead):
 
 def _without(unwanted: Tensor, ranks: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
     """Ranks and weights ``(m,)`` without the unwanted ones; on a device they stay, with no weight."""
-    if ranks.device.type == "cpu":
+    if waiting.may_wait(ranks):
         places = (~unwanted).nonzero().squeeze(-1)
         return ranks.index_select(0, places), log_weight.index_select(0, places)
     return ranks, log_weight.masked_fill(unwanted, NEVER)
