@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt.heads.chunked import chunked_terms
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
 
@@ -177,9 +178,8 @@ class SamplingHead(MultiHead):
     def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
         if self.training and self.sampled_blocks < self.num_blocks:
             return self._sampled_forward(features, self.codec.ranks(target))
-        log_prob = self._log_prob(features)
-        nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
+        inputs, matrix = self.matrix.inputs(features), self.matrix
+        return HeadOutput(*chunked_terms(inputs, matrix.weight, matrix.bias, target, smooth))
 
     def _sampled_forward(self, features: Tensor, ranks: Tensor) -> HeadOutput:
         counts = self.target_counts
