@@ -66,9 +66,7 @@ class OneHotHead(OutputHead):
         self.tied = True
 
     def _forward(self, features: Tensor, target: Tensor, keep: Tensor | None, smooth: bool) -> HeadOutput:
-        return HeadOutput(
-            *chunked_terms(self._inputs(features), self.weight, self.bias, target, smooth),
-        )
+        return HeadOutput(*chunked_terms(self._inputs(features), self.weight, self.bias, target, smooth))
 
     def _total(
         self, features: Tensor, target: Tensor, keep: Tensor | None, nll_weight: float, smooth_weight: float
