@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.codec import LabelCodec, check_labels
 from mhe_nmt.topk import TopKQuery
 
@@ -66,10 +69,21 @@ def _counted(term: Tensor, ignored: Tensor | None) -> Tensor:
 
 def autocast_dtype(tensor: Tensor) -> torch.dtype:
     """The dtype that matrix products of ``tensor`` have: that of autocast, where it is on and casts it."""
-    device = tensor.device.type
-    if torch.is_autocast_enabled(device) and tensor.dtype != torch.float64:
-        return torch.get_autocast_dtype(device)
+    if autocast_is_on(tensor.device) and tensor.dtype != torch.float64:
+        return torch.get_autocast_dtype(tensor.device.type)
     return tensor.dtype
+
+
+def autocast_is_on(device: torch.device) -> bool:
+    """Whether autocast is on for this kind of device; False for kinds that do not know it."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which products have the dtype of their operands."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def log_softmax(logits: Tensor) -> Tensor:
@@ -232,7 +246,7 @@ class OutputHead(nn.Module, ABC):
             raise ValueError(f"target must hold integers, got {target.dtype}")
         rows, labels = features.reshape(-1, self.in_features), target.reshape(-1).to(torch.int64)
         ignored = labels == self.ignore_index
-        if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        if not waiting.may_wait(labels):
             # One cast for all products that read the features.
             rows = rows.to(autocast_dtype(rows))
             return _Kept(rows, labels.masked_fill(ignored, 0), ignored, None)
@@ -345,7 +359,7 @@ class OutputHead(nn.Module, ABC):
             shared = self._precompute(rows) if shared is None else shared
             log_probs, ids = self._topk(rows, query, shared)
         beams = ids.div(self.num_labels, rounding_mode="floor")
-        return log_probs.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
+        return log_probs.view(shape), beams.view(shape), ids.remainder(self.num_labels).view(shape)
 
     def predict(self, features: Tensor) -> Tensor:
         """The best label: ``(…, d)`` to ``(…)`` int64.

@@ -38,13 +38,15 @@ class Strata(NamedTuple):
         before = upto - wanted
         # A unit belongs where its interval starts; no interval is longer than a stratum, so none stays empty.
         stratum = (before + 1e-9).to(torch.int64).clamp(max=m - 1)
+        # Nor does the last one where the sums of very many weights have drifted.
+        stratum = torch.maximum(stratum, torch.arange(m - len(units), m, device=weights.device))
         numbers = torch.arange(m, device=weights.device)
         first = torch.searchsorted(stratum, numbers)
         last = torch.searchsorted(stratum, numbers, right=True) - 1
         base = before.index_select(0, first)
         weight = upto.index_select(0, last) - base
-        q = wanted / weight.index_select(0, stratum)
-        return cls(units, upto, first, last, base, weight, -q.log().to(torch.float32))
+        log_inverse_q = (weight.index_select(0, stratum) / wanted).log().to(torch.float32)
+        return cls(units, upto, first, last, base, weight, log_inverse_q)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """The drawn units ``(m,)`` and -log of the probability with which each of them is drawn, ``(m,)``."""
