@@ -12,6 +12,7 @@ Registered in fairseq:
   ``transformer_mhe_wmt_en_de``, ``transformer_mhe_wmt_en_de_big``, ``transformer_mhe_tiny`` and
   ``transformer_mhe_small``;
 * the criterion ``mhe_ce``;
+* the optimizer ``row_adam``;
 * the task ``translation_mhe``.
 
 Replaced in fairseq (:mod:`.repairs`), for all models, whether they have an MHE head or not:
@@ -21,7 +22,9 @@ Replaced in fairseq (:mod:`.repairs`), for all models, whether they have an MHE 
 * ``search.DiverseBeamSearch.step`` works beyond the first batch;
 * ``models.transformer.TransformerDecoderBase.upgrade_state_dict_named`` adds no output projection to decoders
   that have none;
-* ``checkpoint_utils.load_checkpoint`` reads the checkpoint in every process of a distributed training.
+* ``checkpoint_utils.load_checkpoint`` reads the checkpoint in every process of a distributed training;
+* ``models.ema.ema.EMA`` copies integers of a model's state instead of averaging them;
+* ``nan_detector.NanDetector`` looks for what is no number in the forward pass and in gradients.
 
 Changed in how checkpoints load (:mod:`.checkpoint_loading`):
 
@@ -39,10 +42,11 @@ Changed in Python (:mod:`.errors`):
 from user_dir import checkpoint_loading, errors, repairs
 from user_dir.criterions import mhe_ce
 from user_dir.models import transformer_mhe
+from user_dir.optim import row_adam
 from user_dir.tasks import translation_mhe
 
 repairs.install()
 checkpoint_loading.install()
 errors.install_hook()
 
-__all__ = ["mhe_ce", "transformer_mhe", "translation_mhe"]
+__all__ = ["mhe_ce", "row_adam", "transformer_mhe", "translation_mhe"]

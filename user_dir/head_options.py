@@ -16,6 +16,7 @@ from mhe_nmt.config import add_head_flags, option_names
 from mhe_nmt.options import flag_of
 from mhe_nmt.order import IDENTITY, ORDER_NAMES
 from user_dir.errors import UsageError
+from user_dir.optim.sparse_rows import has_label_matrix, wants_sparse_rows
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ def build_decoder_head(cfg: Any, in_features: int, dictionary: Any, embed_tokens
     config = head_config(cfg)
     # At inference both are fairseq's own output projection, which has no bias.
     keywords: dict[str, Any] = {"bias": False} if config.head in ("onehot", "sampling") else {}
+    if wants_sparse_rows(cfg) and has_label_matrix(config):
+        keywords["sparse"] = True
     if order_comes_from_checkpoint(cfg):
         config = dataclasses.replace(config, label_order=IDENTITY)
     elif config.label_order not in ORDER_NAMES and os.path.isfile(config.label_order):

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
+from fairseq.models.ema.ema import EMA
 from fairseq.models.transformer import TransformerDecoderBase
+from fairseq.nan_detector import NanDetector
 from fairseq.ngram_repeat_block import NGramRepeatBlock
 from fairseq.search import DiverseBeamSearch
 from torch import Tensor
@@ -95,6 +97,28 @@ def read_checkpoints_in_every_process(original: Original, cfg: Any, trainer: Any
     return original(cfg, trainer, **kwargs)
 
 
+def average_no_integers(original: Original, self: Any, model: Any, *args: Any, **kwargs: Any) -> None:
+    """Makes ``--store-ema`` work for models with integers in their state, such as the codec of an MHE head.
+
+    fairseq multiplies all of the state with the decay, which torch refuses for integers. They are copied.
+    """
+    original(self, model, *args, **kwargs)
+    state = model.state_dict()
+    self.skip_keys = self.skip_keys | {name for name in state if not state[name].is_floating_point()}
+
+
+def look_for_nans_in_the_forward_pass(
+    original: Original, self: Any, model: Any, forward: bool = True, backward: bool = True
+) -> None:
+    """Makes trainings whose gradients are no numbers end with fairseq's report and its error.
+
+    The hooks that look for them in the backward pass expect a tensor among the values of each dictionary that
+    a module returns. fairseq's encoders return lists of tensors, and torch stops there. Gradients are looked
+    at by parameter anyway.
+    """
+    original(self, model, forward, False)
+
+
 def install() -> None:
     """Makes all repairs; calling it again does nothing."""
     wrap_once(data_utils, "batch_by_size", keep_last_batch)
@@ -104,3 +128,5 @@ def install() -> None:
         TransformerDecoderBase, "upgrade_state_dict_named", load_other_output_layers_with_shared_embeddings
     )
     wrap_once(checkpoint_utils, "load_checkpoint", read_checkpoints_in_every_process)
+    wrap_once(EMA, "__init__", average_no_integers)
+    wrap_once(NanDetector, "__init__", look_for_nans_in_the_forward_pass)

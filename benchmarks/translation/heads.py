@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from benchmarks.harness.names import FAIRSEQ_SOFTMAX, TIED
 from benchmarks.harness.ordered import ordered_folder, reorder_command
 from benchmarks.harness.process import run_logged, shown
 
@@ -20,7 +21,10 @@ _INPUTS = "--mhe-share-input-embeddings"
 _TIED = "--share-all-embeddings"
 _ORDER = "--mhe-label-order {data}/" + ORDER
 
+FAIRSEQ_SOFTMAX_TIED = f"{FAIRSEQ_SOFTMAX}{TIED}"
+
 _HEADS: dict[str, str] = {
+    FAIRSEQ_SOFTMAX_TIED: f"--arch transformer --criterion label_smoothed_cross_entropy {_TIED}",
     "onehot-tied": f"--mhe-head onehot {_TIED}",
     "onehot": f"--mhe-head onehot {_INPUTS}",
     "sampling-tied": f"--mhe-head sampling --mhe-sample-fraction 0.15 {_TIED}",
@@ -36,11 +40,17 @@ _HEADS: dict[str, str] = {
     "product-8-groups": f"--mhe-head product --mhe-groups 8 {_INPUTS}",
 }
 
-HEADS = tuple(_HEADS)
+HEADS = tuple(name for name in _HEADS if name != FAIRSEQ_SOFTMAX_TIED)
 
 _ORDERED_DATA = ("cascade-table-tied", "cascade-table-tied-projection")
 
-UNSUPPORTED = {"adaptive-softmax": ("--label-smoothing", "--autocast-bf16")}
+MEASURED = tuple(_HEADS)
+"""Those and fairseq's own full softmax: what it costs differs from `onehot`, what it learns does not."""
+
+UNSUPPORTED = {
+    "adaptive-softmax": ("--label-smoothing", "--autocast-bf16"),
+    FAIRSEQ_SOFTMAX_TIED: ("--autocast-bf16",),
+}
 """Options that an output layer's criterion does not have."""
 
 

@@ -33,7 +33,7 @@ from benchmarks.translation.corpora import (
     prepared_folder,
     step_times_file,
 )
-from benchmarks.translation.heads import HEADS
+from benchmarks.translation.heads import MEASURED
 
 NLL: Column = ("validation, bits", lambda row: f"{row['valid_nll_bits']:.3f}")
 
@@ -159,7 +159,7 @@ def cost(times: Sequence[Row], peaks: Sequence[Row]) -> str:
             ("peak with validation, GiB", _measured(peaks, "peak_bytes", gibibytes)),
         ]
     names = {row["name"] for row in (*times, *peaks)}
-    return markdown_table([{"name": name} for name in HEADS if name in names], columns)
+    return markdown_table([{"name": name} for name in MEASURED if name in names], columns)
 
 
 def _measured(rows: Sequence[Row], key: str, shown: Callable[[float], str]) -> Callable[[Row], str]:

@@ -94,6 +94,8 @@ class _Trainer:
         self.name = name
         # Not all criterions support it.
         self.bf16 = "--autocast-bf16" in flags
+        # The adaptive softmax has none.
+        self.smoothing: float = getattr(args, "label_smoothing", 0.0)
         self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
         self.model = self.task.build_model(args).train()
@@ -128,14 +130,23 @@ class _Trainer:
 
     def _output_loss(self, features: Tensor, target: Tensor) -> Tensor:
         decoder = self.model.decoder
-        if hasattr(decoder, "head"):
-            nll, smooth = decoder.head(features, target)
-            return nll.sum() + 1e-5 * smooth.sum()
         padding = self.task.target_dictionary.pad()
+        if hasattr(decoder, "head"):
+            return decoder.head.total(features, target, 1 - self.smoothing, self._smoothing_share()).loss
+        if decoder.adaptive_softmax is None:
+            from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
+
+            log_probs = F.log_softmax(decoder.output_layer(features).float(), -1)
+            return label_smoothed_nll_loss(
+                log_probs.flatten(0, 1), target.flatten(), self.smoothing, ignore_index=padding
+            )[0]
         logits, targets = decoder.adaptive_softmax(features, target.flatten())
         pairs = [pair for pair in zip(logits, targets, strict=True) if pair[1] is not None]
         losses = [F.cross_entropy(*pair, ignore_index=padding, reduction="sum") for pair in pairs]
         return torch.stack(losses).sum()
+
+    def _smoothing_share(self) -> float:
+        return self.smoothing / (len(self.task.target_dictionary) - 1)
 
     def row(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from mhe_nmt.constants import Constants
 from mhe_nmt.heads import grouped_products
 from mhe_nmt.heads.base import autocast_dtype
+from mhe_nmt.rows import look_up
 
 
 class Grouping:
@@ -75,7 +76,7 @@ class Grouping:
             rows = used.unsqueeze(-1) * width + torch.arange(width, device=used.device)
             # Behind the last row of all stands the last row again; nothing depends on its logits there.
             rows = rows.flatten().clamp(max=size - 1)
-            weight = F.embedding(rows if row_index is None else row_index[rows], weight, sparse=True)
+            weight = look_up(weight, rows if row_index is None else row_index[rows])
             row_index = None
         sorted_rows = sorted_rows.to(autocast_dtype(sorted_rows))
         with torch.autocast(sorted_rows.device.type, enabled=False):

@@ -13,6 +13,7 @@ from mhe_nmt.codec import LabelCodec
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.grouped_products import padded_storage, storage_is_padded
 from mhe_nmt.heads.projection import ResidualProjection
+from mhe_nmt.rows import look_up
 
 
 class LabelMatrix(nn.Module):
@@ -101,10 +102,7 @@ class LabelMatrix(nn.Module):
     def logits_of(self, inputs: Tensor, ranks: Tensor) -> Tensor:
         """Logits of the same labels for all rows: ``(n, d)`` and ``(m,)`` ranks to ``(n, m)``."""
         places = ranks if self.row_index is None else self.row_index.index_select(0, ranks)
-        if self.sparse:
-            weight = F.embedding(places, self.weight, sparse=True)
-        else:
-            weight = self.weight.index_select(0, places)
+        weight = look_up(self.weight, places) if self.sparse else self.weight.index_select(0, places)
         return F.linear(inputs, weight, None if self.bias is None else self.bias.index_select(0, places))
 
     def logits_by_rank(self, inputs: Tensor) -> Tensor:

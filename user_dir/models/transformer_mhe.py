@@ -15,6 +15,7 @@ from fairseq.models.transformer.transformer_legacy import (
 )
 from torch import Tensor
 
+from mhe_nmt.heads.base import HeadTotals, OutputHead
 from user_dir.errors import UsageError
 from user_dir.head_options import (
     add_head_options,
@@ -22,6 +23,7 @@ from user_dir.head_options import (
     head_config,
     order_comes_from_checkpoint,
 )
+from user_dir.optim.sparse_rows import bring_up_to_date, check_options, make_rows_sparse, wants_sparse_rows
 
 
 class TransformerMHEDecoder(TransformerDecoderBase):
@@ -77,6 +79,8 @@ class TransformerMHEModel(TransformerModel):
                 "--ddp-backend fully_sharded is not supported, because an MHE head is small enough for every "
                 "process to hold it; use c10d or legacy_ddp"
             )
+        if wants_sparse_rows(args):
+            check_options(args)
         model = super().build_model(args, task)
         # A checkpoint says all of its head, so that defaults may change, and what building has learned.
         for name, value in head_config(model.cfg).read_options().items():
@@ -85,6 +89,9 @@ class TransformerMHEModel(TransformerModel):
         args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
         if getattr(args, "mhe_share_input_embeddings", False):
             model.share_input_embeddings(task)
+        if wants_sparse_rows(args):
+            embeddings = [model.encoder.embed_tokens, model.decoder.embed_tokens]
+            make_rows_sparse(model, model.decoder.head, embeddings)
         return model
 
     @classmethod
@@ -126,16 +133,26 @@ class TransformerMHEModel(TransformerModel):
         alignment_layer: int | None = None,
         alignment_heads: int | None = None,
         target: Tensor | None = None,
+        loss_weights: tuple[float, float] = (1.0, 0.0),
+        reduce_loss: bool = True,
     ) -> tuple[Any, dict[str, Any]]:
         """As fairseq's Transformer; with ``target`` ``(batch, length)`` the first output is the head's loss.
 
-        The loss is computed here so that training needs no V-wide tensor, and so that DDP sees one forward
-        pass.
+        The loss is computed here so that training needs no tensor of positions times labels, and so that
+        DDP sees one forward pass.
+
+        Args:
+            target: labels, padding where a position does not count.
+            loss_weights: of the loss's two terms, ``-log P(target)`` and the head's smoothing term. A term of
+                weight 0 is not computed.
+            reduce_loss: whether to return sums over all positions, which take less memory than a loss for
+                each position.
 
         Returns:
-            ``(HeadOutput, extra)`` with ``target``, where ``extra["features"]`` is the head's input
-            ``(batch, length, d)``; without ``target`` ``(output, extra)``, where the output is
-            log-probabilities ``(batch, length, V)`` or, with ``features_only``, features.
+            ``(HeadTotals, extra)`` with ``target``: the loss in nats, and ``-log P(target)`` without
+            gradient. They are scalars, or ``(batch, length)`` without ``reduce_loss``. ``extra["features"]``
+            is the head's input ``(batch, length, d)``. Without ``target`` ``(output, extra)``, where the
+            output is log-probabilities ``(batch, length, V)`` or, with ``features_only``, features.
 
         Raises:
             UsageError: if a criterion other than ``mhe_ce`` trains the model.
@@ -154,7 +171,25 @@ class TransformerMHEModel(TransformerModel):
         if target is None:
             return output, extra
         extra["features"] = output
-        return self.decoder.head(output, target), extra
+        head: OutputHead = self.decoder.head
+        if reduce_loss:
+            return head.total(output, target, *loss_weights), extra
+        nll, smooth = head(output, target, smooth=loss_weights[1] != 0)
+        loss = loss_weights[0] * nll
+        if smooth is not None:
+            loss = loss + loss_weights[1] * smooth
+        return HeadTotals(loss, nll.detach()), extra
+
+    def train(self, mode: bool = True) -> TransformerMHEModel:
+        """As every module's; before evaluation, rows that ``--optimizer row_adam`` left behind catch up."""
+        if not mode:
+            bring_up_to_date(self)
+        return super().train(mode)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As every module's, with all rows up to date."""
+        bring_up_to_date(self)
+        return super().state_dict(*args, **kwargs)
 
     def load_state_dict(
         self, state_dict: dict[str, Any], strict: bool = True, model_cfg: Any = None, args: Any = None
