@@ -151,3 +151,5 @@ class LabelMatrix(nn.Module):
                 if rows is not None and len(rows) == codec.num_labels:
                     state_dict[prefix + name] = rows[index.to(rows.device)]
         super()._load_from_state_dict(state_dict, prefix, *others)
+        # A state that is assigned brings a storage of its own.
+        self._pad_storage()
