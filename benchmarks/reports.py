@@ -14,8 +14,10 @@ from benchmarks.decoding import trained
 from benchmarks.face import partial_fc
 from benchmarks.face import report as face
 from benchmarks.face.__main__ import CLASSIFIERS
+from benchmarks.gpu import report as gpu
 from benchmarks.harness.pages import RESULTS, publish
 from benchmarks.harness.results import read_rows
+from benchmarks.limits import report as limits
 from benchmarks.translation import levers, picture
 from benchmarks.translation import report as translation
 from benchmarks.translation.corpora import CORPORA
@@ -52,7 +54,7 @@ def _reports() -> dict[str, Report]:
     reports["results-in-short"] = Report(partial(picture.tables, RESULTS), partial(picture.write, RESULTS))
     for name, module in {
         "levers": levers, "claims": claims, "decoding": decoding, "decoding-memory-kept": decoding,
-        "face-partial-fc": partial_fc, "xmc-memory": memory,
+        "face-partial-fc": partial_fc, "xmc-memory": memory, "gpu": gpu, "limits": limits,
     }.items():  # fmt: skip
         reports[name] = Report(partial(module.tables, rows(name)), partial(module.write_report, rows(name)))
     for name in ("decoding-trained", "tatoeba-64k-decoding"):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NamedTuple
 
-from data_prep.commands import run_decode, run_encode, run_order, run_prepare, run_score
+from data_prep.commands import run_decode, run_encode, run_order, run_prepare, run_reorder, run_score
 from data_prep.options import (
     GROUPS,
     FilterOptions,
     InputOptions,
     OrderOptions,
     PrepareOptions,
+    ReorderOptions,
     RunOptions,
     ScoreOptions,
 )
@@ -51,6 +52,15 @@ COMMANDS = (
         (OrderOptions,),
         "Words that occur in like contexts become neighbours, in clusters of equal size; a word's cluster is "
         "its first digit.",
+    ),
+    Command(
+        "reorder",
+        "copy a data folder, with the target dictionary in a learned order",
+        run_reorder,
+        (RunOptions, ReorderOptions),
+        "Cascades and products then need no --mhe-label-order, and a tied embedding costs nothing more. A "
+        "joined dictionary is reordered for both languages. Models trained on the old folder do not fit the "
+        "new one.",
     ),
 )
 

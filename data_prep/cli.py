@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(args.command, f"{error.filename or 'system'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        resume = "; the same command resumes" if args.command == "prepare" else ""
+        resume = "; the same command resumes" if args.command in ("prepare", "reorder") else ""
         return _fail(args.command, f"interrupted{resume}", status=130)
     return 0
 

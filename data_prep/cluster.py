@@ -56,28 +56,45 @@ def _positive_pmi(counts: sparse.csr_array, smoothing: float = 0.75) -> sparse.c
     return sparse.csr_array((values[keep], (pairs.row[keep], pairs.col[keep])), shape=counts.shape)
 
 
-def balanced_order(vectors: np.ndarray, cluster_size: int) -> np.ndarray:
+def balanced_order(vectors: np.ndarray, cluster_size: int, *, pinned: int = 0) -> np.ndarray:
     """Orders words so that each run of ``cluster_size`` is a cluster and neighbouring runs are similar.
 
     Args:
         vectors: ``(V, k)``.
         cluster_size: words per cluster; the last cluster may have fewer.
+        pinned: the first so many words keep their places. Which of the others stand next to them still
+            depends on their vectors: each cut turns the half that they are nearer to to the front.
 
     Returns:
         ``(V,)`` int64: the word at each rank. Within a cluster words are in ascending order.
     """
 
     def coordinate(words: np.ndarray) -> np.ndarray:
-        centred = vectors[words] - vectors[words].mean(axis=0)
-        _, axes = np.linalg.eigh(centred.T @ centred)
+        free = words >= pinned
+        if not free.any():
+            return np.zeros(len(words))
+        centred = vectors[words] - vectors[words[free]].mean(axis=0)
+        _, axes = np.linalg.eigh(centred[free].T @ centred[free])
         axis = axes[:, -1] * (1.0 if axes[np.abs(axes[:, -1]).argmax(), -1] > 0 else -1.0)
-        return centred @ axis
+        along = centred @ axis
+        # Words without a vector never occur, so they do not say where the pinned ones belong.
+        guides = along[~free & vectors[words].any(axis=1)]
+        if len(guides) and guides.mean() > np.median(along[free]):
+            along = -along
+        along[~free] = -np.inf
+        return along
 
     return recursive_bisection(len(vectors), cluster_size, coordinate)
 
 
 def align_places(
-    vectors: np.ndarray, order: np.ndarray, cluster_size: int, counts: np.ndarray, *, rounds: int = 8
+    vectors: np.ndarray,
+    order: np.ndarray,
+    cluster_size: int,
+    counts: np.ndarray,
+    *,
+    rounds: int = 8,
+    pinned: int = 0,
 ) -> np.ndarray:
     """Keeps the clusters, and gives words that deviate alike from their clusters' means the same place.
 
@@ -92,21 +109,27 @@ def align_places(
         cluster_size: words per cluster; the last cluster may have fewer.
         counts: ``(V,)``, how often each word occurs; a word pulls its place by the square root of that.
         rounds: number of rounds of k-means.
+        pinned: the words at the first so many ranks keep them, and do not pull.
 
     Returns:
         ``(V,)`` int64: the word at each rank.
     """
     clusters = [order[start : start + cluster_size] for start in range(0, len(order), cluster_size)]
-    deviations = [vectors[words] - vectors[words].mean(axis=0) for words in clusters]
-    weights = [np.sqrt(counts[words] + 1.0) for words in clusters]
+    pins = [min(max(pinned - n * cluster_size, 0), len(words)) for n, words in enumerate(clusters)]
+    deviations, weights = [], []
+    for words, pin in zip(clusters, pins, strict=True):
+        free = words[pin:]
+        mean = vectors[free].mean(axis=0) if len(free) else 0.0
+        deviations.append(np.concatenate([np.zeros_like(vectors[words[:pin]]), vectors[free] - mean]))
+        weights.append(np.concatenate([np.zeros(len(words) - len(free)), np.sqrt(counts[free] + 1.0)]))
     # The centres start as the words of the most frequent cluster.
     heaviest = int(np.argmax([weight.sum() for weight in weights]))
     centres = np.zeros((cluster_size, vectors.shape[1]))
     centres[: len(deviations[heaviest])] = deviations[heaviest]
     for _ in range(rounds):
         places = [
-            _assign(deviation, centres[: len(deviation)], weight)
-            for deviation, weight in zip(deviations, weights, strict=True)
+            _assign(deviation, centres[: len(deviation)], weight, pin)
+            for deviation, weight, pin in zip(deviations, weights, pins, strict=True)
         ]
         sums, totals = np.zeros_like(centres), np.full((cluster_size, 1), 1e-9)
         for place, deviation, weight in zip(places, deviations, weights, strict=True):
@@ -119,7 +142,12 @@ def align_places(
     return aligned
 
 
-def _assign(deviations: np.ndarray, centres: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The place of each of ``(n, k)`` deviations among ``n`` centres, at the least weighted distance."""
-    distances = (deviations**2).sum(1)[:, None] - 2 * deviations @ centres.T + (centres**2).sum(1)
-    return linear_sum_assignment(distances * weights[:, None])[1]
+def _assign(deviations: np.ndarray, centres: np.ndarray, weights: np.ndarray, pinned: int) -> np.ndarray:
+    """The place of each of ``(n, k)`` deviations among ``n`` centres, at the least weighted distance.
+
+    The first ``pinned`` stay in their places.
+    """
+    free, open_centres = deviations[pinned:], centres[pinned:]
+    distances = (free**2).sum(1)[:, None] - 2 * free @ open_centres.T + (open_centres**2).sum(1)
+    places = linear_sum_assignment(distances * weights[pinned:, None])[1]
+    return np.concatenate([np.arange(pinned), pinned + places])

@@ -14,11 +14,12 @@ from data_prep.options import (
     InputOptions,
     OrderOptions,
     PrepareOptions,
+    ReorderOptions,
     RunOptions,
     ScoreOptions,
 )
 from data_prep.prepare import prepare
-from data_prep.report import prepare_report, score_report
+from data_prep.report import prepare_report, ready_report, score_report
 from data_prep.score import detokenize, read_generate, score_corpus
 from data_prep.subword import SubwordCodec
 
@@ -108,7 +109,25 @@ def run_order(options: OrderOptions) -> None:
     from data_prep.order import write_order
 
     size = write_order(options)
-    print(f"{options.output}: ranks of {size} symbols; use it as --mhe-label-order {options.output}")
+    print(
+        f"{options.output}: ranks of {size} symbols; use it as --mhe-label-order {options.output}, or make a "
+        f"data folder whose dictionary is in this order by python -m data_prep reorder"
+    )
+
+
+def run_reorder(run: RunOptions, options: ReorderOptions) -> None:
+    """``reorder``."""
+    from data_prep.reorder import reorder
+
+    manifest, ran, moved = reorder(run, options)
+    if run.quiet:
+        return
+    if moved:
+        print(
+            f"{options.order} gives fairseq's own symbols other ranks than 0 to 3; they were moved to the "
+            "front, so the first clusters are shifted by up to four symbols"
+        )
+    print(ready_report(manifest) if ran else f"{run.destdir} is up to date; nothing to do")
 
 
 def run_encode(options: FilterOptions) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from data_prep.errors import PrepError
 from data_prep.manifest import FORMAT, MANIFEST_NAME, SCRATCH_NAME, Manifest, library_versions
-from data_prep.options import FIRST_STAGE, PrepareOptions
+from data_prep.options import DEFAULTS, FIRST_STAGE, PrepareOptions
 from mhe_nmt.options import flag_of
 
 _WAY_OUT = "use --overwrite to start over there, or another --destdir"
@@ -77,7 +77,8 @@ def _differences(earlier: Manifest, options: PrepareOptions, inputs: dict[str, A
         return []
     differences = []
     for name, now in options.as_dict().items():
-        before = earlier.options.get(name)
+        # An older version knew only the default of an option that it did not have.
+        before = earlier.options.get(name, DEFAULTS[name])
         if before != now and FIRST_STAGE[name] in earlier.stages:
             differences.append(f"{flag_of(name)} was {_spoken(before)} and is now {_spoken(now)}")
     before_files = earlier.content["inputs"]

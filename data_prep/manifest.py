@@ -80,6 +80,11 @@ class Manifest:
         return self.content["options"]
 
     @property
+    def is_reordered(self) -> bool:
+        """Whether the target dictionary is in a label order instead of the most frequent pieces first."""
+        return self.options.get("dictionary_order", "frequency") != "frequency"
+
+    @property
     def stages(self) -> dict[str, Any]:
         """Facts and outputs of the finished stages, in their order."""
         return self.content["stages"]

@@ -16,8 +16,9 @@ GROUPS = {
     "input": "Either fairseq-style prefixes or two plain files.",
     "cleaning": "For training pairs only; validation and test sets stay whole.",
     "subwords": "Learned from the cleaned training text only.",
+    "dictionary": "The order of the target dictionary, or of the joined one.",
 }
-"""Titles and descriptions of the groups in the help of ``prepare``."""
+"""Titles and descriptions of the groups in the help of ``prepare`` and ``reorder``."""
 
 TOKENIZERS = tuple(sorted(name for name in BLEU.TOKENIZERS if name != "none"))
 """sacrebleu's own tokenisers, which it applies to plain text; "none" would be for tokenised BLEU."""
@@ -26,9 +27,21 @@ MAX_SEED = 2**32 - 1
 _LANGUAGE = re.compile(r"[A-Za-z0-9_]+")
 
 
+def _cluster_size(**more: Any) -> Any:
+    return option(
+        None,
+        "words per cluster of a learned order, which is the last radix (default: that of two near-equal "
+        "radices)",
+        metavar="N",
+        least=2,
+        most=10**9,
+        **more,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where ``prepare`` writes, and what it may do there."""
+    """Where ``prepare`` and ``reorder`` write, and what they may do there."""
 
     destdir: Path = option(REQUIRED, "output folder", metavar="DIR")
     overwrite: bool = option(
@@ -169,6 +182,15 @@ class PrepareOptions:
         group="subwords",
         stage="subword",
     )
+    dictionary_order: str = option(
+        "frequency",
+        "the most frequent pieces first, or learned from the training text as by the command order: cascades "
+        "and products then need no --mhe-label-order",
+        choices=("frequency", "learned"),
+        group="dictionary",
+        stage="encode",
+    )
+    cluster_size: int | None = _cluster_size(group="dictionary", stage="encode")
 
     def __post_init__(self) -> None:
         for name in ("source_lang", "target_lang"):
@@ -182,6 +204,8 @@ class PrepareOptions:
             raise PrepError(
                 f"--source-lang and --target-lang are both {self.source_lang}; give two different languages"
             )
+        if self.cluster_size is not None and self.dictionary_order != "learned":
+            raise PrepError("--cluster-size is for a learned order; add --dictionary-order learned")
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -203,6 +227,11 @@ class PrepareOptions:
 FIRST_STAGE = {field.name: field.metadata["stage"] for field in fields(PrepareOptions)}
 """The first stage that uses each option of :class:`PrepareOptions`."""
 
+DEFAULTS = {
+    field.name: None if field.default is REQUIRED else field.default for field in fields(PrepareOptions)
+}
+"""The default of each option of :class:`PrepareOptions`; ``None`` where it must be given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FilterOptions:
@@ -221,16 +250,24 @@ class OrderOptions:
     lang: str | None = option(
         None, "language of the dictionary (default: the target language)", metavar="LANG"
     )
-    cluster_size: int | None = option(
-        None,
-        "words per cluster, which is the last radix (default: that of two near-equal radices)",
-        metavar="N",
-        least=2,
-        most=10**9,
-    )
+    cluster_size: int | None = _cluster_size()
     window: int = option(2, "how many words apart two neighbours may be", metavar="N", least=1, most=100)
     dimensions: int = option(64, "dimensions of the word vectors", metavar="N", least=1, most=10**4)
     seed: int = option(1, "seed of the decomposition", metavar="N", least=0, most=MAX_SEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReorderOptions:
+    """The options of ``reorder``."""
+
+    data: Path = option(REQUIRED, "folder made by prepare, which stays as it is", metavar="DESTDIR")
+    order: Path | None = option(
+        None,
+        "file of ranks, made from --data by the command order (default: learn the order)",
+        metavar="FILE",
+        group="dictionary",
+    )
+    cluster_size: int | None = _cluster_size(group="dictionary")
 
 
 @dataclass(frozen=True, kw_only=True)

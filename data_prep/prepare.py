@@ -11,7 +11,7 @@ from data_prep.folder import locked, open_folder
 from data_prep.inputs import ParallelFiles
 from data_prep.manifest import SCRATCH_NAME, Manifest, file_record
 from data_prep.options import PrepareOptions
-from data_prep.stages import STAGES, Job
+from data_prep.stages import STAGES, Job, Stage
 
 
 def prepare(
@@ -32,13 +32,18 @@ def prepare(
     inputs = _inspect(files, options)
     with locked(destdir) as lock:
         manifest = open_folder(destdir, options, inputs, overwrite=overwrite)
-        todo = _unfinished(manifest)
-        try:
-            for stage in todo:
-                _run_stage(stage, manifest, Job(files, options, manifest, quiet, lock))
-        finally:
-            shutil.rmtree(destdir / SCRATCH_NAME, ignore_errors=True)
-    return manifest, todo
+        return manifest, run_stages(Job(files, options, manifest, quiet, lock), STAGES)
+
+
+def run_stages(job: Job, stages: dict[str, Stage]) -> list[str]:
+    """Runs the stages that are not complete, and returns their names."""
+    todo = _unfinished(job.manifest)
+    try:
+        for stage in todo:
+            _run_stage(stage, job, stages[stage])
+    finally:
+        shutil.rmtree(job.destdir / SCRATCH_NAME, ignore_errors=True)
+    return todo
 
 
 def _refuse_inputs_among_outputs(files: dict[str, ParallelFiles], destdir: Path) -> None:
@@ -65,7 +70,8 @@ def _unfinished(manifest: Manifest) -> list[str]:
     return names[whole:]
 
 
-def _run_stage(stage: str, manifest: Manifest, job: Job) -> None:
+def _run_stage(stage: str, job: Job, work_on: Stage) -> None:
+    manifest = job.manifest
     work = job.destdir / SCRATCH_NAME / stage
     shutil.rmtree(work, ignore_errors=True)
     for later in list(STAGES)[list(STAGES).index(stage) :]:
@@ -73,7 +79,7 @@ def _run_stage(stage: str, manifest: Manifest, job: Job) -> None:
     # Saved before any file is replaced, because a stage that is being redone must not look finished.
     manifest.save()
     work.mkdir()
-    facts = STAGES[stage](job, work)
+    facts = work_on(job, work)
     outputs = {}
     for path in sorted(path for path in work.rglob("*") if path.is_file()):
         name = path.relative_to(work).as_posix()

@@ -24,8 +24,7 @@ _DROPPED = {
 
 def prepare_report(manifest: Manifest) -> str:
     """Counts of what was read, normalised and dropped, followed by the next command."""
-    clean, options = manifest.stages["clean"], manifest.options
-    source, target = options["source_lang"], options["target_lang"]
+    clean, source = manifest.stages["clean"], manifest.options["source_lang"]
     lines = []
     for name, facts in manifest.content["inputs"].items():
         for note, tally in facts["notes"].items():
@@ -55,6 +54,17 @@ def prepare_report(manifest: Manifest) -> str:
                 f"{name}: {facts['unknown_percent']}% of the tokens are unknown; a higher "
                 "--character-coverage or --byte-fallback would help"
             )
+    return "\n".join([*lines, ready_report(manifest)])
+
+
+def ready_report(manifest: Manifest) -> str:
+    """The next command, and what the dictionary's order means for it."""
+    options, lines = manifest.options, []
+    source, target = options["source_lang"], options["target_lang"]
+    if manifest.is_reordered:
+        size = manifest.stages["encode"]["dictionary"].get("cluster_size")
+        clusters = f", in clusters of {size:,}" if size else ""
+        lines.append(f"dict.{target}.txt is in a label order{clusters}; leave --mhe-label-order out")
     command = (
         f"fairseq-train {shlex.quote(str(manifest.destdir))} --source-lang {source} --target-lang {target} "
         "--user-dir user_dir --arch transformer_mhe_small --criterion mhe_ce --label-smoothing 0.1 "

@@ -68,6 +68,10 @@ class Job:
         return self.manifest.stages["clean"]["pairs"]
 
 
+Stage = Callable[[Job, Path], dict[str, Any]]
+"""Writes into the scratch folder and returns facts for the manifest."""
+
+
 def clean(job: Job, work: Path) -> dict[str, Any]:
     """Filters the training pairs, draws hold-outs from them and writes ``raw/SPLIT.LANG``."""
     held_out = HeldOut()
@@ -182,7 +186,12 @@ def encode(job: Job, work: Path) -> dict[str, Any]:
             facts[name] = asdict(lengths)
     for lang, codec in codecs.items():
         write_dictionary(work / f"dict.{lang}.txt", codec.vocabulary(), counts[job.options.models[lang]])
-    return {"text": facts}
+    if job.options.dictionary_order == "frequency":
+        return {"text": facts}
+    # Needs torch, scipy and scikit-learn, which take seconds to import.
+    from data_prep.order import order_dictionaries
+
+    return {"text": facts, "dictionary": order_dictionaries(work, job.options)}
 
 
 @dataclass
@@ -205,7 +214,7 @@ class EncodedLengths:
 def to_binary(job: Job, work: Path) -> dict[str, Any]:
     """Writes fairseq's binary files and checks that fairseq counted the same sentences."""
     for _ in job.bar(["fairseq-preprocess"], "binarise", 1):
-        facts = binarise(job.destdir, work, job.options, job.splits, job.lock)
+        facts = binarise(job.destdir, work, job.options, list(job.pairs), job.lock)
     for split, pairs in job.pairs.items():
         for lang in job.options.languages:
             counted = facts[f"{split}.{lang}"]["sentences"]
@@ -217,7 +226,7 @@ def to_binary(job: Job, work: Path) -> dict[str, Any]:
     return {"text": facts}
 
 
-STAGES: dict[str, Callable[[Job, Path], dict[str, Any]]] = {
+STAGES: dict[str, Stage] = {
     "clean": clean,
     "subword": subword,
     "encode": encode,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.constants import Constants
 
 #: Below it, blocks are so small that their alignment gains nothing.
@@ -95,24 +97,35 @@ def _checked_radices(num_labels: int, radices: Sequence[int]) -> tuple[int, ...]
     return checked
 
 
-def _checked_order(num_labels: int, order: Sequence[int] | Tensor | None) -> Tensor:
+def _checked_order(num_labels: int, order: Sequence[int] | Tensor | None) -> np.ndarray | None:
+    """The ranks, int64, or ``None`` for the identity.
+
+    They are looked at by numpy, because a module may be built on a device where tensors have no values.
+    """
     if order is None:
-        return torch.arange(num_labels)
-    checked = torch.as_tensor(order)
-    if checked.dtype.is_floating_point or checked.dtype == torch.bool:
-        raise ValueError(f"the label order must hold integers, got {checked.dtype}")
-    checked = checked.detach().to("cpu", torch.int64).clone()
-    if checked.dim() != 1 or checked.numel() != num_labels:
+        return None
+    if isinstance(order, Tensor):
+        if order.is_meta:
+            raise ValueError("the label order has no values on the meta device; make it on the CPU")
+        if order.is_floating_point() or order.is_complex() or order.dtype == torch.bool:
+            raise ValueError(f"the label order must hold integers, got {order.dtype}")
+        given = order.detach().cpu().numpy()
+    else:
+        given = np.asarray(order)
+        if given.dtype.kind not in "iu":
+            raise ValueError(f"the label order must hold integers, got {given.dtype}")
+    ranks = given.astype(np.int64)  # a copy
+    if ranks.shape != (num_labels,):
         raise ValueError(
-            f"the label order must list one rank for each of the {num_labels} labels, "
-            f"got shape {tuple(checked.shape)}"
+            f"the label order must list one rank for each of the {num_labels} labels, got shape {ranks.shape}"
         )
-    if not torch.equal(checked.sort().values, torch.arange(num_labels)):
+    identity = np.arange(num_labels)
+    if not np.array_equal(np.sort(ranks), identity):
         raise ValueError(
             f"the label order is not a permutation of 0 to {num_labels - 1}: "
             "a rank is missing, repeated or out of range"
         )
-    return checked
+    return None if np.array_equal(ranks, identity) else ranks
 
 
 def check_labels(labels: Tensor, num_labels: int) -> None:
@@ -121,7 +134,7 @@ def check_labels(labels: Tensor, num_labels: int) -> None:
     Raises:
         ValueError: naming the first offending value.
     """
-    if labels.device.type == "cpu" and labels.numel() and not torch.compiler.is_compiling():
+    if waiting.may_wait(labels) and labels.numel():
         low, high = (int(extreme) for extreme in labels.aminmax())
         if low < 0 or high >= num_labels:
             raise ValueError(f"label {low if low < 0 else high} is outside [0, {num_labels})")
@@ -186,11 +199,18 @@ class LabelCodec(nn.Module):
         Raises:
             ValueError: if the order is not a permutation of ``0 … V - 1``.
         """
-        ranks = _checked_order(self.num_labels, order)
-        device = self.radices.device
-        self.is_identity = torch.equal(ranks, torch.arange(self.num_labels))
-        self.order = ranks.to(device)
-        self.labels_by_rank = ranks.argsort().to(device)
+        self._ranks = _checked_order(self.num_labels, order)
+        self.is_identity = self._ranks is None
+        self._fill_buffers()
+
+    def _fill_buffers(self) -> None:
+        ranks, device = self._known_ranks(), self.radices.device
+        self.radices = torch.tensor(self.radix_list, dtype=torch.int64, device=device)
+        self.order = torch.tensor(ranks, device=device)
+        self.labels_by_rank = torch.tensor(ranks if self.is_identity else np.argsort(ranks), device=device)
+
+    def _known_ranks(self) -> np.ndarray:
+        return np.arange(self.num_labels, dtype=np.int64) if self._ranks is None else self._ranks
 
     def last_digits(self) -> tuple[int, ...]:
         """Digits of the last used rank, ``V - 1``: where the used codes end."""
@@ -234,13 +254,14 @@ class LabelCodec(nn.Module):
 
     def split(self, ranks: Tensor) -> Tensor:
         """Digits of ``ranks``: shape ``(…)`` to ``(…, H)``."""
-        return torch.stack(
-            [
-                ranks.div(stride, rounding_mode="floor").remainder(radix)
-                for stride, radix in zip(self.strides, self.radix_list, strict=True)
-            ],
-            dim=-1,
-        )
+        return torch.stack(self.digits(ranks), dim=-1)
+
+    def digits(self, ranks: Tensor) -> list[Tensor]:
+        """Digits of ``ranks``: ``H`` tensors of their shape."""
+        found = [ranks.div(self.strides[0], rounding_mode="floor")]
+        for stride, radix in zip(self.strides[1:-1], self.radix_list[1:-1], strict=True):
+            found.append(ranks.div(stride, rounding_mode="floor").remainder(radix))
+        return [*found, ranks.remainder(self.radix_list[-1])]
 
     def decode(self, digits: Tensor) -> Tensor:
         """Labels of ``digits``: shape ``(…, H)`` int64 to ``(…)`` int64.
@@ -253,7 +274,7 @@ class LabelCodec(nn.Module):
             raise ValueError(f"expected {self.num_heads} digits in the last dimension, got {digits.size(-1)}")
         ranks = sum(digits[..., h] * stride for h, stride in enumerate(self.strides))
         assert isinstance(ranks, Tensor)
-        if digits.device.type == "cpu" and digits.numel():
+        if waiting.may_wait(digits) and digits.numel():
             if bool((digits < 0).any()) or bool((digits >= self.radices).any()):
                 raise ValueError(f"a digit is outside its radix; the radices are {list(self.radix_list)}")
             if int(ranks.max()) >= self.num_labels:
@@ -289,9 +310,19 @@ class LabelCodec(nn.Module):
                     f"the checkpoint has {stored['order'].numel()} labels, this model has {self.num_labels}; "
                     "use the dictionary (label set) that the checkpoint was trained with"
                 )
-            if not torch.equal(stored["order"].cpu(), self.order.cpu()):
+            if not np.array_equal(stored["order"].cpu().numpy(), self._known_ranks()):
                 raise ValueError(
                     "the checkpoint's label order is not this model's; "
                     "build the model with the label order it was trained with"
                 )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        if self.labels_by_rank.is_meta and not self.order.is_meta:
+            # The state's tensors have taken the place of buffers without values.
+            self._fill_buffers()
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LabelCodec:
+        had_values = not self.order.is_meta
+        super()._apply(fn, recurse)
+        if not had_values and not self.order.is_meta:
+            self._fill_buffers()
+        return self

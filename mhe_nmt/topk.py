@@ -16,9 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Candidate source: ``(rows, count) -> (values, labels, bound)`` with values and labels ``(n, C)``,
-#: C >= count, and bound ``(n,)`` at or above the score of every label that is not listed.
-CandidateSource = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
+from mhe_nmt import waiting
+from mhe_nmt.constants import Constants
+
+#: Candidate source: ``(rows, count) -> (values, labels, bound)`` with rows ``(n,)``, or ``None`` for all,
+#: values and labels ``(n, C)``, C >= count, and bound ``(n,)`` at or above the score of every label that is
+#: not listed.
+CandidateSource = Callable[[Tensor | None, int], tuple[Tensor, Tensor, Tensor]]
+
+
+_CONSTANTS = Constants()
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,17 @@ class TopKQuery:
     num_labels: int
     exclude: Tensor | None = None
 
-    def ids(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """Ids of ``labels`` ``(n, C)`` of ``rows`` ``(n,)``."""
-        beams = rows.remainder(self.scores.size(1))
-        return beams.unsqueeze(-1) * self.num_labels + labels
+    def ids(self, rows: Tensor | None, labels: Tensor) -> Tensor:
+        """Ids of ``labels`` ``(n, C)`` of ``rows`` ``(n,)``, ``None`` for all rows."""
+        beam, device = self.scores.size(1), labels.device
+        firsts = _CONSTANTS.get(
+            ("first ids", beam, self.num_labels),
+            device,
+            lambda device: torch.arange(beam, device=device).mul_(self.num_labels).unsqueeze(-1),
+        )
+        if rows is None:
+            return (labels.view(-1, beam, labels.size(-1)) + firsts).view(labels.shape)
+        return firsts.index_select(0, rows.remainder(beam)) + labels
 
     def admitted(self, log_probs: Tensor, labels: Tensor) -> Tensor:
         """``log_probs`` with -inf at excluded labels; both of one shape."""
@@ -91,7 +105,9 @@ class TopKQuery:
         sums = (log_probs + scores.view(-1, 1)).view(by_sentence)
         log_probs, ids = log_probs.view(by_sentence), ids.view(by_sentence)
         places = best_places(sums, ids, self.k)
-        return sums.gather(-1, places), log_probs.gather(-1, places), ids.gather(-1, places)
+        sums, log_probs = sums.gather(-1, places), log_probs.gather(-1, places)
+        # A hypothesis that is left out has continuations of its own, which must not be taken.
+        return sums, log_probs.masked_fill(sums.isneginf(), -torch.inf), ids.gather(-1, places)
 
 
 def select_topk(values: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -111,7 +127,7 @@ def best_places(values: Tensor, labels: Tensor, k: int) -> Tensor:
     Returns:
         ``(…, k)`` int64. Among scores of -inf the order is open.
     """
-    if values.size(-1) > 2 * (k + 1):
+    if waiting.may_wait(values) and values.size(-1) > 2 * (k + 1):
         # Only a tie across the k-th place needs the order of all.
         best, places = values.topk(k + 1, dim=-1)
         tied = (best[..., k] == best[..., k - 1]) & ~best[..., k].isneginf()
@@ -125,9 +141,9 @@ def _ordered(values: Tensor, labels: Tensor, k: int) -> Tensor:
     if values.dtype == torch.float32:
         # One int64 key holds the order of the score and, below it, that of the label, so that a plain topk
         # breaks ties by label. Adding 0.0 turns -0.0, which equals 0.0 but has other bits, into 0.0.
-        bits = (values + 0.0).contiguous().view(torch.int32).to(torch.int64)
-        ascending = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-        return ((ascending << 32) | (0xFFFFFFFF - labels)).topk(k, dim=-1).indices
+        bits = (values + 0.0).view(torch.int32)
+        ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+        return ((ascending.to(torch.int64) << 32) + (0xFFFFFFFF - labels)).topk(k, dim=-1).indices
     by_label = labels.argsort(dim=-1, stable=True)
     by_value = values.gather(-1, by_label).sort(dim=-1, descending=True, stable=True).indices
     return by_label.gather(-1, by_value[..., :k])
@@ -141,9 +157,12 @@ def repeats(sorted_ids: Tensor) -> Tensor:
 def dense_topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Top-k of dense ``(…, V)`` scores, as :func:`select_topk` with ``labels = arange(V)``.
 
-    ``torch.topk`` leaves the order of ties open; only rows where a tie crosses the k-th place pay for it.
+    ``torch.topk`` leaves the order of ties open. On a CPU only rows where a tie crosses the k-th place pay
+    for it; elsewhere their number would have to be waited for.
     """
     size = scores.size(-1)
+    if not waiting.may_wait(scores):
+        return select_topk(scores, torch.arange(size, device=scores.device).expand_as(scores), k)
     values, labels = scores.topk(min(k + 1, size), dim=-1)
     if size > k:
         tied = values[..., k] == values[..., k - 1]
@@ -154,6 +173,18 @@ def dense_topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
             values[tied], labels[tied] = select_topk(rows, everything, k)
         return values, labels
     return select_topk(values, labels, k)
+
+
+def staircase(ranges: tuple[int, ...], k: int, device: torch.device) -> Tensor:
+    """Places ``(i_1 … i_H)`` in per-digit sorted lists that can be among the k best sums.
+
+    A tuple is beaten or equalled by every tuple that is nowhere behind it, of which there are
+    ``prod(i_h + 1)``; so only tuples with ``prod(i_h + 1) <= k`` can matter: 27 pairs for k = 10, H = 2.
+
+    Returns:
+        int64 ``(P, H)`` with ``i_h < ranges[h]``; it must not be changed.
+    """
+    return _CONSTANTS.get((ranges, k), device, lambda device: _staircase(ranges, k).to(device))
 
 
 @lru_cache(maxsize=256)
@@ -169,66 +200,66 @@ def _staircase(ranges: tuple[int, ...], k: int) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=-1))
 
 
-def staircase(ranges: tuple[int, ...], k: int, device: torch.device) -> Tensor:
-    """Places ``(i_1 … i_H)`` in per-digit sorted lists that can be among the k best sums.
-
-    A tuple is beaten or equalled by every tuple that is nowhere behind it, of which there are
-    ``prod(i_h + 1)``; so only tuples with ``prod(i_h + 1) <= k`` can matter: 27 pairs for k = 10, H = 2.
-
-    Returns:
-        int64 ``(P, H)`` with ``i_h < ranges[h]``.
-    """
-    return _staircase(ranges, k).to(device)
-
-
 def certified_topk(
     source: CandidateSource,
     width: Callable[[int], int],
     dense: Callable[[Tensor], Tensor],
     query: TopKQuery,
+    first: int,
+    best_of_rows: bool,
 ) -> tuple[Tensor, Tensor]:
     """Exact top-k from a source of candidates: doubles their number until the bound proves completeness.
 
     A sentence is finished when its k-th sum is strictly above the bound on all labels that were not listed
     for its rows; strictly, because an unlisted label with the same sum could have the smaller id. Rows so
-    flat that it would take candidates in the order of V are finished from dense scores, a few at a time.
+    flat that it would take candidates in the order of V are finished from dense scores, a few at a time. The
+    host waits once, unless a sentence is not finished by the first candidates.
 
     Args:
-        source: see :data:`CandidateSource`; called with the unfinished rows, int64 ``(n,)``.
+        source: see :data:`CandidateSource`; called with rows, int64 ``(n,)``.
         width: how many entries per row the source makes for a count.
         dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         query: what is wanted, ``k <= B·V``.
+        first: the number of candidates per row to begin with.
+        best_of_rows: whether the source's candidates hold the best ``count`` labels of each row. Then
+            ``query.k`` of them are enough if no label is excluded, and nothing waits.
 
     Returns:
         log-probabilities ``(S, k)`` and ids ``(S, k)``, best sum first.
     """
-    scores = query.scores.flatten()
-    beam = query.scores.size(1)
-    kept = min(query.k, query.num_labels)
-    # Each row's best so far; a sentence's best are among its rows' bests.
-    log_probs = scores.new_full((len(scores), kept), -torch.inf)
-    ids = torch.zeros(len(scores), kept, dtype=torch.int64, device=scores.device)
-    rows = (~scores.isneginf()).nonzero().squeeze(-1)
-    # The rows of a sentence share its k places, so each needs fewer than a row would alone.
-    count = max(-(-query.k // beam), min(4, query.k)) + 1
+    num_sentences, beam = query.scores.shape
+    sentences: Tensor | None = None  # those that are not finished; all of them at first
+    rows: Tensor | None = None
+    log_probs = ids = query.scores  # until the first round
+    count = min(first, query.num_labels)
     most = 64 * (query.k + 1)
     while True:
-        sparse = 4 * width(count) < query.num_labels and count <= most
-        if sparse:
-            values, labels, bound = source(rows, count)
-            values = query.admitted(values, labels)
-            places = best_places(
-                values + scores[rows].unsqueeze(-1), query.ids(rows, labels), min(kept, values.size(-1))
-            )
-            size = places.size(-1)
-            log_probs[rows, :size] = values.gather(-1, places)
-            ids[rows, :size] = query.ids(rows, labels.gather(-1, places))
+        scores = query.scores if sentences is None else query.scores.index_select(0, sentences)
+        bounds = None
+        if 4 * width(count) >= query.num_labels or count > most:
+            every = torch.arange(query.scores.numel(), device=query.scores.device) if rows is None else rows
+            values, found = query.of_rows(dense, every)
         else:
-            log_probs[rows], ids[rows] = query.of_rows(dense, rows)
-        best_sums, *best = query.of_sentences(log_probs, ids, query.scores)
-        if sparse:
-            floor = best_sums[:, -1].index_select(0, rows.div(beam, rounding_mode="floor"))
-            rows = rows[floor <= bound + scores[rows]]
-        if not sparse or not len(rows):
-            return best[0], best[1]
+            values, labels, bounds = source(rows, count)
+            values, found = query.admitted(values, labels), query.ids(rows, labels)
+        # A row alone may list fewer than are wanted of its sentence.
+        missing = query.k - beam * values.size(-1)
+        if missing > 0:
+            values = F.pad(values, (0, missing), value=-torch.inf)
+            found = F.pad(found, (0, missing))
+        sums, *best = query.of_sentences(values, found, scores)
+        if sentences is None:
+            log_probs, ids = best
+        else:
+            log_probs[sentences], ids[sentences] = best
+        enough = best_of_rows and count >= query.k and query.exclude is None
+        if bounds is None or enough or not num_sentences:
+            return log_probs, ids
+        unlisted = bounds.view(scores.shape) + scores
+        open_rows = unlisted >= sums[:, -1:].clamp(min=torch.finfo(sums.dtype).min)
+        if not bool(open_rows.any()):
+            return log_probs, ids
+        still_open = open_rows.any(-1)
+        sentences = still_open.nonzero().squeeze(-1) if sentences is None else sentences[still_open]
+        rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=scores.device)).flatten()
         count *= 2

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.harness.ordered import folder_like
 from benchmarks.harness.process import USER_DIR, CommandError
 from mhe_nmt import OutputHead
 from mhe_nmt.files import replacing
@@ -36,7 +37,8 @@ class TrainedModel:
 
     Args:
         run: folder with a `checkpoint_best.pt`.
-        data: fairseq data folder.
+        data: fairseq data folder; of a model that was trained on its copy in a learned order, that copy is
+            read.
 
     Raises CommandError if there is no such checkpoint or data.
     """
@@ -49,6 +51,9 @@ class TrainedModel:
             from fairseq import checkpoint_utils, utils
 
             utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
+            trained_on = checkpoint_utils.load_checkpoint_to_cpu(str(checkpoint))["cfg"].task.data
+            data = folder_like(trained_on, data)
+            _check(data)
             (self.model,), _, self._task = checkpoint_utils.load_model_ensemble_and_task(
                 [str(checkpoint)], arg_overrides={"data": str(data)}
             )

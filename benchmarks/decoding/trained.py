@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.decoding.models import batches, mean_entropy
 from benchmarks.decoding.step import measure
+from benchmarks.harness.ordered import folder_like
 from benchmarks.harness.pages import publish
 from benchmarks.harness.process import USER_DIR
 from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, read_json, write_json
@@ -50,8 +51,10 @@ def measured(run: Path, options: argparse.Namespace) -> Row:
     utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
     from user_dir.tasks.translation_mhe import TranslationMHETask
 
+    checkpoint = str(run / "checkpoint_best.pt")
+    trained_on = checkpoint_utils.load_checkpoint_to_cpu(checkpoint)["cfg"].task.data
     (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
-        [str(run / "checkpoint_best.pt")], arg_overrides={"data": str(options.data)}
+        [checkpoint], arg_overrides={"data": str(folder_like(trained_on, options.data))}
     )
     model.eval()
     batch = next(batches(task, options.sentences))

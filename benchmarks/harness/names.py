@@ -11,10 +11,12 @@ EQUAL_TIME = "-equal-time"
 """Ends the ids of trainings with as many updates as fit into the full softmax's processor time."""
 
 FULL_SOFTMAX, TIED_SOFTMAX, ADAPTIVE = "onehot", f"onehot{TIED}", "adaptive-softmax"
+FAIRSEQ_SOFTMAX = "fairseq-softmax"
 
 # Of two that begin alike the longer one comes first.
 _HEADS = {
     FULL_SOFTMAX: "full softmax",
+    FAIRSEQ_SOFTMAX: "fairseq's full softmax",
     "partial-fc": "Partial FC",
     ADAPTIVE: "adaptive softmax",
     "sampling": "sampling",
@@ -34,6 +36,8 @@ _DETAILS = [
     (r"-(\d+)-labels", lambda labels: f"V = {int(labels):,}"),
     (r"-(joint)", "joint form"),
     (r"-(clustered|cells|tied|projection)", "{}"),
+    (r"-(torch-chunked)", lambda _: "torch's chunked loss"),
+    (r"-(chunked)", "{} loss"),
     (r"-(sampling)", "{}"),
     (r"-(wide-first-head)", "wide first head"),
     (r"-(equal-time)", "equal time"),

@@ -24,7 +24,7 @@ from benchmarks.translation.corpora import (
     step_times_file,
     train_options,
 )
-from benchmarks.translation.heads import HEADS, decoding_options, make_order
+from benchmarks.translation.heads import HEADS, data_of, decoding_options, make_order, make_ordered_folder
 from benchmarks.translation.report import tests_file, write_report
 from benchmarks.translation.significance import folder_name, paired_tests
 
@@ -73,6 +73,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     print(f"$ {shown(prepare)}", flush=True)
     run_logged(prepare, runs / "prepare.log", threads=options.threads)
     make_order(data, runs / "order.log")
+    make_ordered_folder(data, runs / "order.log")
     updates = dict.fromkeys(options.only, options.updates or corpus.updates)
     if options.equal_time:
         updates = equal_time_updates(updates, step_times_file(results_of(options.corpus), bf16=True))
@@ -80,7 +81,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     experiments = [
         Experiment(
             name=name + suffix,
-            data=data,
+            data=data_of(name, data),
             folder=runs / folder_name(name + suffix, seed),
             train_options=train_options(corpus, name, data, updates[name]),
             generate_options=(*Experiment.generate_options, *decoding_options(name)),

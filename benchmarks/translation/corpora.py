@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.harness.pages import RESULTS
-from benchmarks.translation.heads import HEADS, ORDER, UNSUPPORTED, head_options
+from benchmarks.translation.heads import MEASURED, ORDER, UNSUPPORTED, head_options
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def add_prepared_corpus(parser: argparse.ArgumentParser) -> None:
     add("corpus", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
     add("--data", type=Path, default=None, metavar="DIR",
         help="fairseq data folder (default: data/CORPUS.de-en)")
-    add("--only", nargs="+", metavar="NAME", choices=HEADS, default=HEADS, help=f"some of {', '.join(HEADS)}")
+    add("--only", nargs="+", metavar="NAME", choices=MEASURED, default=MEASURED,
+        help=f"some of {', '.join(MEASURED)}")
     # fmt: on
 
 

@@ -9,10 +9,12 @@ the same small Transformer, whose test set is translated and scored. Its row goe
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from itertools import groupby
 from pathlib import Path
 
+from benchmarks.harness.ordered import ordered_folder
 from benchmarks.harness.pages import publish
 from benchmarks.harness.recipe import script
 from benchmarks.harness.results import (
@@ -27,7 +29,7 @@ from benchmarks.harness.results import (
 from benchmarks.harness.runner import Experiment
 from benchmarks.harness.sweep import guarded, sweep
 from benchmarks.translation.corpora import DEFAULTS, SMALLER
-from benchmarks.translation.heads import make_order
+from benchmarks.translation.heads import make_order, make_ordered_folder
 from benchmarks.translation.report import NLL
 
 UPDATES = 1400
@@ -36,6 +38,8 @@ KEY = ("section", "name", "seed")
 TIED = "--share-all-embeddings"
 INPUTS = "--mhe-share-input-embeddings"
 ORDERED = "--mhe-label-order {data}/order.txt"
+IN_ORDER = "{ordered}"
+"""Stands for training on the data folder's copy in the learned order, which a tied table needs."""
 ONEHOT = f"--mhe-head onehot {TIED}"
 TABLE = f"--mhe-head cascade {TIED}"
 DIGIT = f"--mhe-head cascade --mhe-conditioning digit {INPUTS}"
@@ -48,6 +52,11 @@ def ordered(cluster_size: int) -> str:
     return f"--mhe-label-order {{data}}/order-{cluster_size}.txt"
 
 
+def in_order(cluster_size: int) -> str:
+    """Stands for the copy in an order learned in clusters of another size."""
+    return f"{{ordered-{cluster_size}}}"
+
+
 LEVERS: dict[str, dict[str, str]] = {
     "Full softmax": {
         "tied": ONEHOT,
@@ -55,16 +64,16 @@ LEVERS: dict[str, dict[str, str]] = {
         "untied": f"--mhe-head onehot {INPUTS}",
     },
     "Cascade by table": {
-        "clustered": f"{TABLE} {ORDERED}",
+        "clustered": f"{TABLE} {IN_ORDER}",
         "dictionary order": TABLE,
         "random order": f"{TABLE} --mhe-label-order random",
         "clustered, untied": f"--mhe-head cascade {ORDERED} {INPUTS}",
-        "clustered, projection": f"{TABLE} {ORDERED} --mhe-projection",
-        "clustered, projection, 8 prototypes": f"{TABLE} {ORDERED} --mhe-projection --mhe-prototypes 8",
-        "clustered, 8 prototypes": f"{TABLE} {ORDERED} --mhe-prototypes 8",
-        "clustered, small first, 40 × 200": f"{TABLE} {ordered(200)} --mhe-radices 40,200",
-        "clustered, large first, 200 × 40": f"{TABLE} {ordered(40)} --mhe-radices 200,40",
-        "clustered, three heads, 20 × 20 × 20": f"{TABLE} {ordered(20)} --mhe-radices 20,20,20",
+        "clustered, projection": f"{TABLE} {IN_ORDER} --mhe-projection",
+        "clustered, projection, 8 prototypes": f"{TABLE} {IN_ORDER} --mhe-projection --mhe-prototypes 8",
+        "clustered, 8 prototypes": f"{TABLE} {IN_ORDER} --mhe-prototypes 8",
+        "clustered, small first, 40 × 200": f"{TABLE} {in_order(200)} --mhe-radices 40,200",
+        "clustered, large first, 200 × 40": f"{TABLE} {in_order(40)} --mhe-radices 200,40",
+        "clustered, three heads, 20 × 20 × 20": f"{TABLE} {in_order(20)} --mhe-radices 20,20,20",
     },
     "Cascade by digit": {
         "clustered": f"{DIGIT} {ORDERED}",
@@ -92,15 +101,17 @@ LEVERS: dict[str, dict[str, str]] = {
     },
     "Training": {
         "full softmax, learning rate 0.002": f"{ONEHOT} --lr 0.002",
-        "cascade by table, learning rate 0.002": f"{TABLE} {ORDERED} --lr 0.002",
+        "cascade by table, learning rate 0.002": f"{TABLE} {IN_ORDER} --lr 0.002",
         "sampling, learning rate 0.002": f"{SAMPLING} --mhe-sample-fraction 0.2 --lr 0.002",
         "full softmax, no label smoothing": f"{ONEHOT} --label-smoothing 0",
-        "cascade by table, no label smoothing": f"{TABLE} {ORDERED} --label-smoothing 0",
+        "cascade by table, no label smoothing": f"{TABLE} {IN_ORDER} --label-smoothing 0",
         "full softmax, warm-up of 100": f"{ONEHOT} --warmup-updates 100",
-        "cascade by table, warm-up of 100": f"{TABLE} {ORDERED} --warmup-updates 100",
+        "cascade by table, warm-up of 100": f"{TABLE} {IN_ORDER} --warmup-updates 100",
     },
 }
 """Section → name → options; `{data}` stands for the data folder."""
+
+_IN_ORDER = re.compile(r"\{ordered(?:-(\d+))?\}")
 
 
 def main() -> int:
@@ -131,12 +142,13 @@ def _benchmark(options: argparse.Namespace) -> None:
     data = options.data.resolve()
     for cluster_size in (None, 200, 40, 20):
         make_order(data, options.runs.resolve() / "order.log", cluster_size)
+        make_ordered_folder(data, options.runs.resolve() / "order.log", cluster_size)
     experiments = [
         (
             {"section": section},
             Experiment(
                 name=name,
-                data=data,
+                data=data_of(section, name, data),
                 folder=options.runs.resolve() / folder_name(section, name),
                 train_options=train_options(section, name, data, options.updates),
                 seed=options.seed,
@@ -164,11 +176,19 @@ def _dashed(text: str) -> str:
     return "-".join(text.lower().translate(str.maketrans(":,/×()", "      ")).split())
 
 
+def data_of(section: str, name: str, data: Path) -> Path:
+    """The folder that a lever is trained on: `data`, or its copy in a learned order."""
+    ordered = _IN_ORDER.search(LEVERS[section][name])
+    return ordered_folder(data, int(ordered[1]) if ordered[1] else None) if ordered else data
+
+
 def train_options(section: str, name: str, data: Path, updates: int) -> tuple[str, ...]:
     """fairseq-train's options: those that all levers share, then the lever's own, which overrule them."""
     common = {**DEFAULTS, **SMALLER, "--warmup-updates": "300"}
     common |= {"--total-num-update": str(updates), "--max-update": str(updates)}
-    lever = [part.format(data=data) for part in LEVERS[section][name].split()]
+    lever = [
+        part.format(data=data) for part in LEVERS[section][name].split() if not _IN_ORDER.fullmatch(part)
+    ]
     kept = [part for option in common.items() if option[0] not in lever for part in option if part]
     return (*kept, *lever)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.harness.names import EQUAL_TIME, in_words, without_equal_time
+from benchmarks.harness.ordered import ordered_folder, reorder_command
 from benchmarks.harness.pages import publish
 from benchmarks.harness.plots import save, subplots
 from benchmarks.harness.process import shown
@@ -32,7 +33,7 @@ from benchmarks.translation.corpora import (
     prepared_folder,
     step_times_file,
 )
-from benchmarks.translation.heads import HEADS
+from benchmarks.translation.heads import MEASURED
 
 NLL: Column = ("validation, bits", lambda row: f"{row['valid_nll_bits']:.3f}")
 
@@ -47,6 +48,9 @@ def write_report(results: Path, corpus: str) -> None:
     rows = read_rows(results)
     source, data = Path("DATA_FOLDER"), prepared_folder(corpus)
     preparation = [prepare_command(CORPORA[corpus], source, data), order_command(data)]
+    used = {Path(part).name for row in rows for command in row["recipe"]["commands"] for part in command}
+    if ordered_folder(data).name in used:
+        preparation.append(reorder_command(data))
     titled = [(f"{in_words(row['name'])}, seed {row['seed']}", row) for row in rows]
     publish(results, tables(results), script(titled, [shown(command) for command in preparation]))
     title = f"{CORPORA[corpus].title}, German to English"
@@ -155,7 +159,7 @@ def cost(times: Sequence[Row], peaks: Sequence[Row]) -> str:
             ("peak with validation, GiB", _measured(peaks, "peak_bytes", gibibytes)),
         ]
     names = {row["name"] for row in (*times, *peaks)}
-    return markdown_table([{"name": name} for name in HEADS if name in names], columns)
+    return markdown_table([{"name": name} for name in MEASURED if name in names], columns)
 
 
 def _measured(rows: Sequence[Row], key: str, shown: Callable[[float], str]) -> Callable[[Row], str]:

@@ -33,6 +33,7 @@ from benchmarks.translation.corpora import (
     step_times_file,
     train_options,
 )
+from benchmarks.translation.heads import data_of, make_ordered_folder
 
 
 def main() -> None:
@@ -53,6 +54,8 @@ def main() -> None:
         # glibc reads the variable when a process starts.
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **KEEP_MEMORY})
     options.data = options.data or prepared_folder(options.corpus)
+    if any(data_of(name, options.data) != options.data for name in options.only):
+        make_ordered_folder(options.data.resolve(), Path(f"runs/{options.corpus}/order.log"))
     torch.set_num_threads(options.threads)
     rows = measure(options)
     results = step_times_file(results_of(options.corpus), bf16=options.autocast_bf16)
@@ -67,9 +70,11 @@ def _memory_kept() -> bool:
 def measure(options: argparse.Namespace) -> list[Row]:
     """A row for each output layer: milliseconds of processor time per step, whole and of the head alone."""
     trainers = {name: _Trainer(name, options) for name in options.only}
-    for batch in _batches(next(iter(trainers.values())), options):
+    # Folders in different orders hold the same sentences in the same batches, by other numbers.
+    batches = {trainer.data: _batches(trainer, options) for trainer in reversed(trainers.values())}
+    for number in range(min(map(len, batches.values()))):
         for trainer in trainers.values():
-            trainer.step(batch)
+            trainer.step(batches[trainer.data][number])
     return [trainer.row() for trainer in trainers.values()]
 
 
@@ -82,12 +87,15 @@ class _Trainer:
 
         corpus, data = CORPORA[options.corpus], options.data.resolve()
         flags = train_options(corpus, name, data, updates=1000, bf16=options.autocast_bf16)
-        command = [str(options.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
+        self.data = data_of(name, data)
+        command = [str(self.data), "--user-dir", str(USER_DIR), "--cpu", *flags]
         parser = fairseq_options.get_training_parser()
         args = fairseq_options.parse_args_and_arch(parser, command)
         self.name = name
         # Not all criterions support it.
         self.bf16 = "--autocast-bf16" in flags
+        # The adaptive softmax has none.
+        self.smoothing: float = getattr(args, "label_smoothing", 0.0)
         self.max_tokens = args.max_tokens
         self.task = tasks.setup_task(args)
         self.model = self.task.build_model(args).train()
@@ -122,14 +130,23 @@ class _Trainer:
 
     def _output_loss(self, features: Tensor, target: Tensor) -> Tensor:
         decoder = self.model.decoder
-        if hasattr(decoder, "head"):
-            nll, smooth = decoder.head(features, target)
-            return nll.sum() + 1e-5 * smooth.sum()
         padding = self.task.target_dictionary.pad()
+        if hasattr(decoder, "head"):
+            return decoder.head.total(features, target, 1 - self.smoothing, self._smoothing_share()).loss
+        if decoder.adaptive_softmax is None:
+            from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
+
+            log_probs = F.log_softmax(decoder.output_layer(features).float(), -1)
+            return label_smoothed_nll_loss(
+                log_probs.flatten(0, 1), target.flatten(), self.smoothing, ignore_index=padding
+            )[0]
         logits, targets = decoder.adaptive_softmax(features, target.flatten())
         pairs = [pair for pair in zip(logits, targets, strict=True) if pair[1] is not None]
         losses = [F.cross_entropy(*pair, ignore_index=padding, reduction="sum") for pair in pairs]
         return torch.stack(losses).sum()
+
+    def _smoothing_share(self) -> float:
+        return self.smoothing / (len(self.task.target_dictionary) - 1)
 
     def row(self) -> dict[str, Any]:
         return {

@@ -26,6 +26,7 @@ from benchmarks.translation.corpora import (
     results_of,
     train_options,
 )
+from benchmarks.translation.heads import data_of, make_ordered_folder
 
 
 def main() -> int:
@@ -51,14 +52,16 @@ def _benchmark(options: argparse.Namespace) -> None:
     data = (options.data or prepared_folder(options.corpus)).resolve()
     results = options.results or memory_file(results_of(options.corpus))
     runs = options.runs or Path(f"runs/{options.corpus}")
+    if any(data_of(name, data) != data for name in options.only):
+        make_ordered_folder(data, runs / "order.log")
     rows: list[Row] = []
     for name in options.only:
         row: Row = {"name": name, "updates": options.updates}
         flags = train_options(CORPORA[options.corpus], name, data, options.updates, bf16=False)
         for key, more in (("train_peak_bytes", ["--disable-validation"]), ("peak_bytes", [])):
             command = [
-                tool("fairseq-train"), str(data), "--user-dir", str(USER_DIR), "--cpu", "--no-save",
-                *flags, *more,
+                tool("fairseq-train"), str(data_of(name, data)), "--user-dir", str(USER_DIR), "--cpu",
+                "--no-save", *flags, *more,
             ]  # fmt: skip
             print(f"$ {shown(command)}", flush=True)
             row[key] = run_logged(command, runs / f"memory-{name}.log").peak_bytes

@@ -12,11 +12,21 @@ import json
 import sys
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+
 from benchmarks.harness.process import CommandError, run_logged
 from benchmarks.harness.recipe import recipe
 from benchmarks.harness.results import Row, append_row, read_rows
 from benchmarks.harness.sweep import guarded
-from benchmarks.vocabulary.layers import LAYERS, add_options, batch_of, updates_of, updates_of_most
+from benchmarks.vocabulary.layers import (
+    LAYERS,
+    TORCH_CHUNKED,
+    add_options,
+    batch_of,
+    updates_of,
+    updates_of_most,
+)
 from benchmarks.vocabulary.report import write_report
 
 FEWEST = 200
@@ -50,6 +60,9 @@ def main() -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if not hasattr(F, "linear_cross_entropy") and TORCH_CHUNKED in options.only:
+        print(f"{TORCH_CHUNKED} is left out: it needs torch 2.13, and this is {torch.__version__}")
+        options.only.remove(TORCH_CHUNKED)
     return guarded("benchmarks.vocabulary", lambda: _benchmark(options))
 
 

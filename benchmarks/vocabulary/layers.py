@@ -11,7 +11,10 @@ from benchmarks.harness.names import ADAPTIVE, FULL_SOFTMAX
 
 @dataclass(frozen=True)
 class Layer:
-    """An output layer: `full`, `adaptive` or the head's name, its label order, and the head's options."""
+    """An output layer: `full`, `full-chunked`, `adaptive` or the head's name, its label order and options.
+
+    `full` and `adaptive` are torch's; so is `full-chunked`, the full softmax with torch's chunked loss.
+    """
 
     head: str
     order: str = "dictionary"
@@ -22,8 +25,12 @@ def _cascade(order: str = "dictionary", **options: Any) -> Layer:
     return Layer("cascade", order, options)
 
 
+TORCH_CHUNKED = f"{FULL_SOFTMAX}-torch-chunked"
+
 LAYERS: dict[str, Layer] = {
     FULL_SOFTMAX: Layer("full"),
+    TORCH_CHUNKED: Layer("full-chunked"),
+    f"{FULL_SOFTMAX}-chunked": Layer("onehot"),
     ADAPTIVE: Layer("adaptive"),
     "sampling-5-percent": Layer("sampling", options={"sample_fraction": 0.05, "unit": "block"}),
     "product": Layer("product"),
@@ -39,7 +46,10 @@ LAYERS: dict[str, Layer] = {
 }
 """The order is the dictionary's, by frequency, unless the name says another."""
 
-#: With more labels the full softmax takes many seconds per update: only its time and memory are measured.
+#: All of them compute the same, in different ways.
+FULL_SOFTMAXES = tuple(name for name in LAYERS if name.startswith(FULL_SOFTMAX))
+
+#: With more labels a full softmax takes many seconds per update: only its time and memory are measured.
 MANY_LABELS = 300_000
 
 
@@ -71,4 +81,4 @@ def batch_of(labels: int, options: argparse.Namespace) -> int:
 def updates_of(name: str, labels: int, options: argparse.Namespace) -> int:
     """The number of updates of this output layer."""
     most = updates_of_most(labels, options)
-    return min(options.full_updates, most) if name == FULL_SOFTMAX and labels > MANY_LABELS else most
+    return min(options.full_updates, most) if name in FULL_SOFTMAXES and labels > MANY_LABELS else most

@@ -69,6 +69,18 @@ class FullSoftmax(nn.Linear):
         return self(features).argmax(-1)
 
 
+class ChunkedSoftmax(FullSoftmax):
+    """The full softmax with torch's chunked loss (from torch 2.13 on), which never holds all logits."""
+
+    def __init__(self, num_words: int) -> None:
+        super().__init__(num_words)
+        self.part = 1 << 30
+
+    def loss(self, features: Tensor, words: Tensor) -> Tensor:
+        options = nn.LinearCrossEntropyOptions()
+        return F.linear_cross_entropy(features, self.weight, words, linear_bias=self.bias, options=options)
+
+
 class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
     """torch's adaptive softmax, unchanged; its cutoffs are a geometric progression from `10 · sqrt(V)`."""
 
@@ -109,6 +121,9 @@ def build(name: str, num_words: int, order: Tensor | None) -> OutputLayer:
     layer = LAYERS[name]
     if layer.head == "full":
         return FullSoftmax(num_words)
+    if layer.head == "full-chunked":
+        return ChunkedSoftmax(num_words)
     if layer.head == "adaptive":
         return AdaptiveSoftmax(num_words)
-    return Head(build_head(layer.head, FEATURES, num_words, order=order, **layer.options))
+    options = layer.options if layer.head == "onehot" else {**layer.options, "order": order}
+    return Head(build_head(layer.head, FEATURES, num_words, **options))

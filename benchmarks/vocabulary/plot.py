@@ -13,12 +13,14 @@ from benchmarks.vocabulary.layers import LAYERS
 
 #: The colour shows the kind of output layer, the marker the order of the labels.
 _COLOURS = {
-    "full": "black", "adaptive": "tab:gray", "sampling": "tab:purple", "product": "tab:red",
-    "groups": "tab:orange", "digit": "tab:green", "table": "tab:blue",
+    "full": "black", "full-chunked": "tab:pink", "onehot": "tab:brown", "adaptive": "tab:gray",
+    "sampling": "tab:purple", "product": "tab:red", "groups": "tab:orange", "digit": "tab:green",
+    "table": "tab:blue",
 }  # fmt: skip
 _IDS = {
-    "full": FULL_SOFTMAX, "adaptive": ADAPTIVE, "groups": "product-8-groups", "digit": "cascade-digit",
-    "table": "cascade-table",
+    "full": FULL_SOFTMAX, "full-chunked": f"{FULL_SOFTMAX}-torch-chunked",
+    "onehot": f"{FULL_SOFTMAX}-chunked", "adaptive": ADAPTIVE, "groups": "product-8-groups",
+    "digit": "cascade-digit", "table": "cascade-table",
 }  # fmt: skip
 _MARKERS = {"dictionary": "o", "clustered": "s", "cells": "^"}
 

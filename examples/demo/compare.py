@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.ordered import ordered_folder
 from benchmarks.harness.process import KEEP_MEMORY, USER_DIR, run_logged, shown, stop_others
 from benchmarks.harness.results import Row
 from benchmarks.harness.runner import Experiment, run, train, write_json
@@ -19,6 +20,11 @@ from .heads import HEADS
 from .progress import TrainingProgress, say
 from .recipe import Recipe
 from .step_time import STEPS
+
+
+def data_of(name: str, data: Path) -> Path:
+    """The folder that an output layer is trained on."""
+    return ordered_folder(data) if HEADS[name].ordered else data
 
 
 def measured_steps(
@@ -32,10 +38,10 @@ def measured_steps(
     # The number of updates is that of some training; the time of a step does not depend on it.
     trainings = {
         name: [
-            str(data),
+            str(data_of(name, data)),
             "--user-dir",
             str(USER_DIR),
-            *HEADS[name].options(data),
+            *HEADS[name].options,
             *recipe.train_options(1000),
         ]
         for name in names
@@ -72,9 +78,9 @@ def experiments_of(
         experiments.append(
             Experiment(
                 name=name,
-                data=data,
+                data=data_of(name, data),
                 folder=options.out / name,
-                train_options=(*HEADS[name].options(data), *recipe.train_options(updates)),
+                train_options=(*HEADS[name].options, *recipe.train_options(updates)),
                 generate_options=("--beam", "5", "--max-tokens", "2000", *HEADS[name].decoding),
                 seed=options.seed,
                 threads=options.threads,

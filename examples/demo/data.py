@@ -1,4 +1,4 @@
-"""The demo's data folder: the made corpus or the user's text, subwords, and a learned label order."""
+"""The demo's data folders: the made corpus or the user's text, and a copy in a learned order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 import sys
 from pathlib import Path
 
+from benchmarks.harness.ordered import reorder_command
 from benchmarks.harness.process import CommandError, run_logged, shown
 from benchmarks.harness.results import write_whole
 
 from .corpus import SIDES, SPLITS
-from .heads import ORDER
 from .progress import say
 from .recipe import Recipe
 
@@ -20,7 +20,7 @@ _SUPPORTED = re.compile(r"use --vocab-size (\d+) or less")
 
 
 def prepared_data(options: argparse.Namespace, recipe: Recipe, *, ordered: bool) -> Path:
-    """Does what is not done yet and returns the fairseq data folder; `ordered`: with a label order.
+    """Does what is not done yet and returns the fairseq data folder; `ordered`: and makes its ordered copy.
 
     Raises CommandError with a sentence for the user.
     """
@@ -42,12 +42,8 @@ def prepared_data(options: argparse.Namespace, recipe: Recipe, *, ordered: bool)
         say(f"The text supports no more than {int(supported[1]):,} subwords, so it gets as many.")
         _prepare(options, recipe, texts, data, int(supported[1]), log)
         write_whole(known, json.dumps(sizes | {str(asked): int(supported[1])}) + "\n")
-    order = data / ORDER
-    if ordered and not order.exists():
-        _step(
-            [sys.executable, "-m", "data_prep", "order", "--data", str(data), "--output", str(order)],
-            options.out / "order.log",
-        )
+    if ordered:
+        _step(reorder_command(data), options.out / "order.log")
     return data
 
 

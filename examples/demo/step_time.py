@@ -39,8 +39,12 @@ def measure(trainings: dict[str, list[str]], steps: int = STEPS) -> dict[str, fl
     """The median of each training's steps, after some that warm up where there are enough."""
     trainers = {name: new_trainer(arguments) for name, arguments in trainings.items()}
     times: dict[str, list[float]] = {name: [] for name in trainers}
-    for batch in some_batches(next(iter(trainers.values())), steps):
+    # Folders in different orders hold the same sentences in the same batches, by other numbers.
+    folders = {name: arguments[0] for name, arguments in trainings.items()}
+    batches = {folders[name]: some_batches(trainers[name], steps) for name in reversed(trainers)}
+    for number in range(steps):
         for name, trainer in trainers.items():
+            batch = batches[folders[name]][number]
             started = time.process_time()
             trainer.train_step([batch])
             times[name].append(1000 * (time.process_time() - started))

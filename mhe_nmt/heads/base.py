@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.codec import LabelCodec, check_labels
 from mhe_nmt.topk import TopKQuery
 
@@ -232,7 +233,7 @@ class OutputHead(nn.Module, ABC):
             raise ValueError(f"target must hold integers, got {target.dtype}")
         rows, labels = features.reshape(-1, self.in_features), target.reshape(-1).to(torch.int64)
         ignored = labels == self.ignore_index
-        if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        if not waiting.may_wait(labels):
             # One cast for all products that read the features.
             rows = rows.to(autocast_dtype(rows))
             return _Kept(rows, labels.masked_fill(ignored, 0), ignored, None)
@@ -345,7 +346,7 @@ class OutputHead(nn.Module, ABC):
             shared = self._precompute(rows) if shared is None else shared
             log_probs, ids = self._topk(rows, query, shared)
         beams = ids.div(self.num_labels, rounding_mode="floor")
-        return log_probs.view(shape), beams.view(shape), (ids - beams * self.num_labels).view(shape)
+        return log_probs.view(shape), beams.view(shape), ids.remainder(self.num_labels).view(shape)
 
     def predict(self, features: Tensor) -> Tensor:
         """The best label: ``(…, d)`` to ``(…)`` int64.

@@ -177,10 +177,11 @@ class _Children:
         return _Frontier(self.sums, self.log_probs, codes, torch.full_like(codes, length))
 
     def as_labels(self, codec: LabelCodec, query: TopKQuery) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums, log-probabilities and ids, of whole codes; excluded labels have sums of -inf too."""
+        """Sums, log-probabilities and ids, of whole codes; -inf for excluded labels too."""
         labels = codec.labels(self.prefixes.clamp(max=codec.num_labels - 1))
         ids = (self.beams * codec.num_labels + labels).flatten(1)
-        return query.admitted(self.sums, labels.flatten(1)), self.log_probs, ids
+        sums = query.admitted(self.sums, labels.flatten(1))
+        return sums, self.log_probs.masked_fill(sums.isneginf(), -torch.inf), ids
 
 
 def _children(

@@ -9,11 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
 from mhe_nmt.heads.best_first import best_first_topk
+from mhe_nmt.heads.budget import budget_topk
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.topk import TopKQuery
+
+#: With fewer, a cascade by digit opens its prefixes in small rounds on a CPU.
+FEWEST_LABELS_FOR_BUDGET = 128_000
 
 
 class CascadeHead(MultiHead):
@@ -214,8 +219,8 @@ class CascadeHead(MultiHead):
         """Logits ``(…, b)`` from ``U_h x`` ``(…, m)`` and prefixes that broadcast to ``(…)``."""
         for j, embedding in enumerate(cast(nn.ModuleList, self.digit_embeddings[level - 1])):
             stride = self.codec.strides[j] // self.codec.strides[level - 1]
-            digits = prefixes.div(stride, rounding_mode="floor").remainder(self.codec.radix_list[j])
-            projected = projected + embedding(digits)
+            digits = prefixes if stride == 1 else prefixes.div(stride, rounding_mode="floor")
+            projected = projected + embedding(digits.remainder(self.codec.radix_list[j]) if j else digits)
         return self.inner[level](F.gelu(projected))
 
     def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> Tensor:
@@ -339,19 +344,28 @@ class CascadeHead(MultiHead):
         return _Shared(self._first_log_prob(features), inputs)
 
     def _score(self, features: Tensor, labels: Tensor, shared: _Shared) -> Tensor:
-        ranks = self.codec.ranks(labels)
-        codes = ranks.div(self.codec.strides[0], rounding_mode="floor")
-        total = shared.first_log_prob.gather(-1, codes)
-        rows = torch.arange(len(features), device=features.device).unsqueeze(-1)
-        for level in range(1, self.codec.num_heads):
-            # Labels of one row often share their prefix, so each branch of a row is computed once.
-            count = self.codec.prefix_counts[level - 1]
-            branches, place = (rows * count + codes).unique(return_inverse=True)
-            owners, prefixes = branches.div(count, rounding_mode="floor"), branches.remainder(count)
-            log_prob = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), prefixes)
-            codes = ranks.div(self.codec.strides[level], rounding_mode="floor")
-            digits = codes.remainder(self.codec.radix_list[level])
-            total = total + log_prob[place, digits]
+        codec = self.codec
+        ranks = codec.ranks(labels)
+        prefixes = ranks.div(codec.strides[0], rounding_mode="floor")
+        total = shared.first_log_prob.gather(-1, prefixes)
+        rows = codec.constants.arange(len(features), features.device).unsqueeze(-1)
+        for level in range(1, codec.num_heads):
+            count = codec.prefix_counts[level - 1]
+            place = None
+            owners, branches = rows.expand_as(prefixes).flatten(), prefixes.flatten()
+            if waiting.may_wait(features):
+                # Labels of one row often share their prefix, so each branch of a row is computed once.
+                pairs, place = (rows * count + prefixes).unique(return_inverse=True)
+                owners, branches = pairs.div(count, rounding_mode="floor"), pairs.remainder(count)
+            log_prob = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), branches)
+            stride = codec.strides[level]
+            codes = ranks if stride == 1 else ranks.div(stride, rounding_mode="floor")
+            digits = codes.remainder(codec.radix_list[level])
+            if place is None:
+                total = total + log_prob.gather(-1, digits.view(-1, 1)).view(digits.shape)
+            else:
+                total = total + log_prob[place, digits]
+            prefixes = codes
         return total
 
     def _topk(self, features: Tensor, query: TopKQuery, shared: _Shared) -> tuple[Tensor, Tensor]:
@@ -361,7 +375,14 @@ class CascadeHead(MultiHead):
         def dense(rows: Tensor) -> Tensor:
             return self._log_prob(features.index_select(0, rows))
 
-        return best_first_topk(self.codec, shared.first_log_prob, expand, dense, query)
+        search = budget_topk if self._searches_by_budget(query.scores) else best_first_topk
+        return search(self.codec, shared.first_log_prob, expand, dense, query)
+
+    def _searches_by_budget(self, scores: Tensor) -> bool:
+        """Whether one large round beats several small ones, as ``benchmarks.decoding`` measures it."""
+        if not waiting.may_wait(scores):
+            return True
+        return self.conditioning == "digit" and self.num_labels >= FEWEST_LABELS_FOR_BUDGET
 
 
 class _Shared(NamedTuple):

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import HeadOutput, OutputHead, at_least_float32
+from mhe_nmt.heads.base import HeadOutput, HeadTotals, OutputHead, at_least_float32
+from mhe_nmt.heads.chunked import chunked_terms, chunked_total
 from mhe_nmt.heads.projection import ResidualProjection
 
 
@@ -16,7 +17,9 @@ class OneHotHead(OutputHead):
     """One ``V``-wide softmax: ``P(y|x) = softmax(W x + c)[y]``.
 
     Cost per position: ``V·d`` multiplications and ``V`` logits. Parameters: ``V·(d + 1)``, or none when the
-    weight is tied and ``bias=False``. Every verb is V-wide; there is no other way.
+    weight is tied and ``bias=False``. Every verb is V-wide; there is no other way. But :meth:`loss` and
+    :meth:`total` never hold the logits of all positions, only a chunk's, and neither does a call of more
+    than one chunk (:mod:`mhe_nmt.heads.chunked`).
 
     Args:
         in_features: ``d``.
@@ -63,13 +66,28 @@ class OneHotHead(OutputHead):
         self.tied = True
 
     def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
-        log_prob = self._log_prob(features)
-        nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
+        return HeadOutput(*chunked_terms(self._inputs(features), self.weight, self.bias, target, smooth))
+
+    def _total(
+        self,
+        features: Tensor,
+        target: Tensor,
+        ignored: Tensor | None,
+        nll_weight: float,
+        smooth_weight: float,
+        with_nll: bool = True,
+    ) -> HeadTotals:
+        inputs = self._inputs(features)
+        return HeadTotals(
+            *chunked_total(inputs, self.weight, self.bias, target, ignored, nll_weight, smooth_weight)
+        )
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        """What the rows are multiplied with."""
+        return features if self.projection is None else self.projection(features)
 
     def _log_prob(self, features: Tensor) -> Tensor:
-        if self.projection is not None:
-            features = self.projection(features)
+        features = self._inputs(features)
         return F.log_softmax(at_least_float32(F.linear(features, self.weight, self.bias)), dim=-1)
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32
+from mhe_nmt import waiting
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
 from mhe_nmt.heads.used_codes import log_used_mass, prefix_boxes
 from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
 
@@ -114,7 +116,9 @@ class ProductHead(MultiHead):
 
     def _digit_logits(self, features: Tensor) -> list[Tensor]:
         """Per head ``(N, G, b_h)``."""
-        logits = at_least_float32(F.linear(features, self.weight, self.bias))
+        return self._per_head(at_least_float32(F.linear(features, self.weight, self.bias)))
+
+    def _per_head(self, logits: Tensor) -> list[Tensor]:
         pieces = logits.split([self.groups * radix for radix in self.codec.radix_list], dim=-1)
         return [
             piece.unflatten(-1, (self.groups, radix))
@@ -123,24 +127,38 @@ class ProductHead(MultiHead):
 
     def _digit_log_probs(self, features: Tensor) -> tuple[list[Tensor], Tensor | None, Tensor | None]:
         """Per head ``(N, G, b_h)``; log mass of used codes ``(N, G)``; log mixture weights ``(N, G)``."""
-        log_probs = [logits.log_softmax(-1) for logits in self._digit_logits(features)]
-        log_mass = log_used_mass(log_probs, self.codec.last_digits())
-        log_prior = None if self.prior is None else at_least_float32(self.prior(features)).log_softmax(-1)
-        return log_probs, log_mass, log_prior
+        log_prior = None
+        if self.prior is None:
+            digit_logits = self._digit_logits(features)
+        elif waiting.may_wait(features):
+            digit_logits, log_prior = self._digit_logits(features), log_softmax(self.prior(features))
+        else:
+            # One product in place of two, at the price of copying weights that are small.
+            rows = len(self.weight)
+            bias = F.pad(self.prior.bias, (rows, 0)) if self.bias is None else (self.bias, self.prior.bias)
+            logits = F.linear(
+                features,
+                torch.cat((self.weight, self.prior.weight)),
+                bias if isinstance(bias, Tensor) else torch.cat(bias),
+            )
+            digits, prior = at_least_float32(logits).split([rows, self.groups], dim=-1)
+            digit_logits, log_prior = self._per_head(digits), log_softmax(prior)
+        log_probs = [log_softmax(logits) for logits in digit_logits]
+        return log_probs, log_used_mass(log_probs, self.codec.last_digits()), log_prior
 
     @staticmethod
-    def _gather(scores: list[Tensor], digits: Tensor) -> list[Tensor]:
-        """Scores ``(N, G, b_h)`` at digits ``(N, K, H)``: per head ``(N, G, K)``."""
+    def _gather(scores: list[Tensor], digits: list[Tensor]) -> list[Tensor]:
+        """Scores ``(N, G, b_h)`` at digits ``(N, K)``: per head ``(N, G, K)``."""
         groups = scores[0].size(1)
         return [
-            head.gather(-1, digits[..., h].unsqueeze(1).expand(-1, groups, -1))
-            for h, head in enumerate(scores)
+            head.gather(-1, digit.unsqueeze(1).expand(-1, groups, -1))
+            for head, digit in zip(scores, digits, strict=True)
         ]
 
     def _mixture_score(
-        self, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None, digits: Tensor
+        self, log_probs: list[Tensor], log_mass: Tensor | None, log_prior: Tensor | None, digits: list[Tensor]
     ) -> Tensor:
-        """Log-probabilities ``(N, K)`` of digits ``(N, K, H)``."""
+        """Log-probabilities ``(N, K)`` of digits, ``(N, K)`` per head."""
         per_group = self._normalised(sum_in_order(self._gather(log_probs, digits)), log_mass)
         if log_prior is None:
             return per_group.squeeze(1)
@@ -159,18 +177,34 @@ class ProductHead(MultiHead):
             nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
             return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
         log_probs, log_mass, log_prior = self._digit_log_probs(features)
-        digits = self.codec.encode(target).unsqueeze(1)
-        nll = -self._mixture_score(log_probs, log_mass, log_prior, digits).squeeze(1)
-        if not smooth:
-            return HeadOutput(nll, None)
-        smoothing = -sum_in_order(
-            [scores @ self.codec.label_counts(h).to(scores.dtype) for h, scores in enumerate(log_probs)]
+        digits = self.codec.digits(self.codec.ranks(target))
+        picked = sum_in_order(
+            [
+                scores.gather(-1, digit.view(-1, 1, 1).expand(-1, self.groups, -1)).squeeze(-1)
+                for scores, digit in zip(log_probs, digits, strict=True)
+            ]
         )
-        if log_mass is not None:
-            smoothing = smoothing + self.num_labels * log_mass
+        nll = -picked if log_mass is None else log_mass - picked
+        smoothing = self._smoothing(log_probs, log_mass) if smooth else None
         if log_prior is None:
-            return HeadOutput(nll, smoothing.squeeze(1))
-        return HeadOutput(nll, (log_prior.exp() * smoothing).sum(1))
+            return HeadOutput(nll.squeeze(1), None if smoothing is None else smoothing.squeeze(1))
+        return HeadOutput(*_Mixture.apply(log_prior, nll, smoothing))
+
+    def _smoothing(self, log_probs: list[Tensor], log_mass: Tensor | None) -> Tensor:
+        """``-sum_y log P_g(y | x)``, ``(N, G)``."""
+        # Autocast would round the counts and the scores.
+        with torch.autocast(log_probs[0].device.type, enabled=False):
+            parts = [scores @ self._minus_counts(h, scores) for h, scores in enumerate(log_probs)]
+        smoothing = sum_in_order(parts)
+        return smoothing if log_mass is None else smoothing.add(log_mass, alpha=self.num_labels)
+
+    def _minus_counts(self, head: int, scores: Tensor) -> Tensor:
+        """Minus the number of labels with each digit of ``head``, ``(b_head,)``, in the dtype of scores."""
+        return self.codec.constants.get(
+            ("minus counts", head, scores.dtype),
+            scores.device,
+            lambda device: -self.codec.label_counts(head).to(device, scores.dtype),
+        )
 
     def _log_prob(self, features: Tensor) -> Tensor:
         if self.form == "joint":
@@ -203,37 +237,54 @@ class ProductHead(MultiHead):
         if self.form == "joint":
             return self._joint_log_prob(features).gather(-1, labels)
         log_probs, log_mass, log_prior = shared
-        return self._mixture_score(log_probs, log_mass, log_prior, self.codec.encode(labels))
+        return self._mixture_score(
+            log_probs, log_mass, log_prior, self.codec.digits(self.codec.ranks(labels))
+        )
 
     def _topk(self, features: Tensor, query: TopKQuery, shared: Any) -> tuple[Tensor, Tensor]:
         if self.form == "joint":
             return super()._topk(features, query, shared)
         log_probs, log_mass, log_prior = shared
 
-        def source(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-            scores = [head[rows] for head in log_probs]
-            mass = None if log_mass is None else log_mass[rows]
+        def of(rows: Tensor | None, values: Tensor) -> Tensor:
+            return values if rows is None else values.index_select(0, rows)
+
+        def source(rows: Tensor | None, count: int) -> tuple[Tensor, Tensor, Tensor]:
+            scores = [of(rows, head) for head in log_probs]
+            mass = None if log_mass is None else of(rows, log_mass)
             values, ranks = self._group_candidates(scores, mass, count)
             if log_prior is None:
                 values, ranks = values.squeeze(1), ranks.squeeze(1)
-                return values, self.codec.labels(ranks), values.topk(count, dim=-1).values[:, -1]
-            prior = log_prior[rows]
+                bound = values.topk(count, dim=-1).values[:, -1]
+                return values, self.codec.labels(ranks), bound
+            prior = of(rows, log_prior)
             values, best = values.topk(count, dim=-1)
             ranks = ranks.gather(-1, best).flatten(1).sort(dim=-1).values
-            rescored = self._mixture_score(scores, mass, prior, self.codec.split(ranks))
+            rescored = self._mixture_score(scores, mass, prior, self.codec.digits(ranks))
             bound = (prior + values[..., -1]).logsumexp(1)
             # The slack covers the rounding of two different sums of the same terms.
             slack = 8 * torch.finfo(bound.dtype).eps * bound.abs().clamp(min=1)
             return rescored.masked_fill(repeats(ranks), -torch.inf), self.codec.labels(ranks), bound + slack
 
         def dense(rows: Tensor) -> Tensor:
-            return self._log_prob(features[rows])
+            return self._log_prob(features.index_select(0, rows))
 
         def width(count: int) -> int:
             places = sum(len(staircase(box.limits, count, features.device)) for box in self.boxes)
             return self.groups * places
 
-        return certified_topk(source, width, dense, query)
+        first = self._first_candidates(query)
+        return certified_topk(source, width, dense, query, first, best_of_rows=self.groups == 1)
+
+    def _first_candidates(self, query: TopKQuery) -> int:
+        """How many candidates per row to begin with."""
+        if self.groups == 1:
+            # As many as are wanted are always enough; a few more for labels that are excluded.
+            return query.k + (0 if query.exclude is None else 4)
+        if not waiting.may_wait(query.scores):
+            return query.k
+        # The rows of a sentence share its k places, so each needs fewer than a row would alone.
+        return max(-(-query.k // query.scores.size(1)), min(4, query.k)) + 1
 
     def _group_candidates(
         self, log_probs: list[Tensor], log_mass: Tensor | None, count: int
@@ -272,6 +323,30 @@ class ProductHead(MultiHead):
                 by_prefix = (by_prefix.unsqueeze(-1) * head.unsqueeze(-2)).flatten(-2)
             by_rank = (by_prefix.mT @ scores[-1]).flatten(1)[:, : self.num_labels]
         return self.codec.to_label_order(by_rank.log_softmax(-1))
+
+
+class _Mixture(torch.autograd.Function):
+    """Negative log-likelihoods and smoothing terms of groups, ``(N, G)``, to their mixture's, ``(N,)``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, log_prior: Tensor, nll: Tensor, smoothing: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        prior = log_prior.exp()
+        mixed = -(log_prior - nll).logsumexp(1)
+        ctx.save_for_backward(log_prior, prior, nll, smoothing, mixed)
+        return mixed, None if smoothing is None else (prior * smoothing).sum(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        log_prior, prior, nll, smoothing, mixed = ctx.saved_tensors
+        posterior = (log_prior - nll).add_(mixed.unsqueeze(-1)).exp_()
+        grad_nll = posterior.mul_(grads[0].unsqueeze(-1))
+        if smoothing is None:
+            return -grad_nll, grad_nll, None
+        grad_smoothing = prior * grads[1].unsqueeze(-1)
+        return torch.addcmul(-grad_nll, grad_smoothing, smoothing), grad_nll, grad_smoothing
 
 
 def add_in_log_space(terms: Iterable[Tensor]) -> Tensor:

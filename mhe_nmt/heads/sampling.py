@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mhe_nmt import waiting
 from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.chunked import chunked_terms
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
@@ -218,9 +220,9 @@ class SamplingHead(MultiHead):
     def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         if self.training and self.sampled_blocks < self.num_blocks:
             return self._sampled_forward(features, self.codec.ranks(target), ignored, smooth)
-        log_prob = self._log_prob(features)
-        nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        return HeadOutput(nll, -log_prob.sum(-1) if smooth else None)
+        inputs, matrix = self.matrix.inputs(features), self.matrix
+        rows = target if matrix.is_scattered else self.codec.ranks(target)
+        return HeadOutput(*chunked_terms(inputs, matrix.weight, matrix.bias, rows, smooth))
 
     def _sampled_forward(
         self, features: Tensor, ranks: Tensor, ignored: Tensor | None, smooth: bool
@@ -327,7 +329,7 @@ class SamplingHead(MultiHead):
 
 def _without(unwanted: Tensor, ranks: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
     """Ranks and weights ``(m,)`` without the unwanted ones; on a device they stay, with no weight."""
-    if ranks.device.type == "cpu":
+    if waiting.may_wait(ranks):
         places = (~unwanted).nonzero().squeeze(-1)
         return ranks.index_select(0, places), log_weight.index_select(0, places)
     return ranks, log_weight.masked_fill(unwanted, NEVER)

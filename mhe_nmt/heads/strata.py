@@ -38,6 +38,8 @@ class Strata(NamedTuple):
         before = upto - wanted
         # A unit belongs where its interval starts; no interval is longer than a stratum, so none stays empty.
         stratum = (before + 1e-9).to(torch.int64).clamp(max=m - 1)
+        # Nor does the last one where the sums of very many weights have drifted.
+        stratum = torch.maximum(stratum, torch.arange(m - len(units), m, device=weights.device))
         numbers = torch.arange(m, device=weights.device)
         first = torch.searchsorted(stratum, numbers)
         last = torch.searchsorted(stratum, numbers, right=True) - 1

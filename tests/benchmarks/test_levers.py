@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.results import append_row
-from benchmarks.translation.levers import LEVERS, folder_name, tables, train_options, write_report
+from benchmarks.translation.levers import LEVERS, data_of, folder_name, tables, train_options, write_report
 
 EVERY = [(section, name) for section, levers in LEVERS.items() for name in levers]
 
@@ -18,7 +18,24 @@ def test_options_are_given_once(section, name):
     assert not any("{" in part for part in options)
     if "--mhe-label-order" in options and "order.txt" in LEVERS[section][name]:
         assert options[options.index("--mhe-label-order") + 1] == "some data/order.txt"
+    tied = "--share-all-embeddings" in options
+    # A tied table has the learned order from the dictionary, all else from an option, and nothing from both.
+    assert not (tied and "--mhe-label-order {data}" in LEVERS[section][name])
+    if data_of(section, name, Path("some data")) != Path("some data"):
+        assert tied
+        assert "--mhe-label-order" not in options
     assert options[options.index("--encoder-layers") + 1] == "2"
+
+
+def test_a_tied_table_is_trained_in_clusters_of_its_last_radix():
+    by_name = {
+        name: data_of("Cascade by table", name, Path("d/x")).name for name in LEVERS["Cascade by table"]
+    }
+    assert by_name["clustered"] == by_name["clustered, 8 prototypes"] == "x-ordered"
+    assert by_name["clustered, small first, 40 × 200"] == "x-ordered-200"
+    assert by_name["clustered, large first, 200 × 40"] == "x-ordered-40"
+    assert by_name["clustered, three heads, 20 × 20 × 20"] == "x-ordered-20"
+    assert by_name["dictionary order"] == by_name["random order"] == by_name["clustered, untied"] == "x"
 
 
 def test_folders_differ():

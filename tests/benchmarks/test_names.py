@@ -11,7 +11,7 @@ from benchmarks.face.__main__ import CLASSIFIERS
 from benchmarks.face.partial_fc import NAMES
 from benchmarks.harness.names import in_words, without_equal_time
 from benchmarks.image import COMPARISONS
-from benchmarks.translation.heads import HEADS
+from benchmarks.translation.heads import MEASURED
 from benchmarks.vocabulary.layers import LAYERS
 
 
@@ -19,6 +19,9 @@ from benchmarks.vocabulary.layers import LAYERS
     ("row_id", "words"),
     [
         ("onehot-tied", "full softmax, tied"),
+        ("onehot-torch-chunked", "full softmax, torch's chunked loss"),
+        ("onehot-chunked", "full softmax, chunked loss"),
+        ("fairseq-softmax-tied", "fairseq's full softmax, tied"),
         ("onehot-bottleneck-16", "full softmax, bottleneck of 16"),
         ("cascade-table-tied-equal-time", "cascade by table, tied, equal time"),
         ("cascade-digit", "cascade by digit"),
@@ -35,7 +38,7 @@ def test_words(row_id: str, words: str) -> None:
 
 def test_every_output_layer_of_every_benchmark_has_its_own_words() -> None:
     benchmarks = [
-        HEADS, OUTPUT_LAYERS, LAYERS, MODELS, CLASSIFIERS, NAMES, {case.name for case in random_cases()},
+        MEASURED, OUTPUT_LAYERS, LAYERS, MODELS, CLASSIFIERS, NAMES, {case.name for case in random_cases()},
         *(comparison.heads for comparison in COMPARISONS.values()),
     ]  # fmt: skip
     for ids in benchmarks:

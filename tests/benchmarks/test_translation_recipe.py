@@ -10,11 +10,20 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from benchmarks.harness.names import TIED_SOFTMAX
+from benchmarks.harness.ordered import folder_like, ordered_folder
 from benchmarks.harness.process import ROOT, CommandError
+from benchmarks.harness.results import append_row
 from benchmarks.translation import picture, step_time
 from benchmarks.translation.__main__ import equal_time_updates
 from benchmarks.translation.corpora import CORPORA, DEFAULTS, train_options
-from benchmarks.translation.heads import HEADS, UNSUPPORTED, decoding_options, head_options
+from benchmarks.translation.heads import (
+    HEADS,
+    MEASURED,
+    UNSUPPORTED,
+    data_of,
+    decoding_options,
+    head_options,
+)
 from benchmarks.translation.report import tables, write_report
 from benchmarks.translation.significance import folder_name, paired_tests
 
@@ -52,16 +61,31 @@ ROW = {
 
 
 @pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", MEASURED)
 def test_trainings_differ_in_the_output_layer_only(corpus, name):
     options = train_options(corpus, name, Path("data"), updates=100)
     own, others = (head_options(n, Path("data"), corpus.vocab_size) for n in (name, "onehot"))
     assert options[: len(own)] == own
-    if name != "adaptive-softmax":
+    if name not in UNSUPPORTED:
         assert options[len(own) :] == train_options(corpus, "onehot", Path("data"), 100)[len(others) :]
     assert set(DEFAULTS) - set(UNSUPPORTED.get(name, ())) <= set(options)
     assert all(options.count(option) == 1 for option in DEFAULTS if option in options)
     assert options[options.index("--max-update") + 1] == options[options.index("--total-num-update") + 1]
+
+
+def test_a_learned_order_is_an_option_or_the_dictionarys():
+    for name in HEADS:
+        options = head_options(name, Path("data"), 8000)
+        ordered = data_of(name, Path("data")) == Path("data-ordered")
+        assert ordered == (name.startswith("cascade-table") and "--share-all-embeddings" in options)
+        assert ("--mhe-label-order" in options) == (name == "cascade-digit")
+
+
+@pytest.mark.parametrize("data", ["some/x", "some/x-ordered"])
+def test_a_model_is_measured_on_a_folder_like_its_own(data):
+    assert folder_like("/elsewhere/x", Path(data)) == Path("some/x")
+    assert folder_like("/elsewhere/y-ordered", Path(data)) == Path("some/x-ordered")
+    assert folder_like("y-ordered-200/", Path(data)) == ordered_folder(Path("some/x"), 200)
 
 
 def test_equal_time_gives_more_updates_to_shorter_steps(tmp_path):
@@ -153,6 +177,13 @@ def test_tables_commands_and_plot_are_written_next_to_the_rows(tmp_path):
     assert (tmp_path / "corpus.png").read_bytes().startswith(b"\x89PNG")
     commands = (tmp_path / "commands" / "corpus.sh").read_text()
     assert "-m data_prep prepare -s de -t en --trainpref DATA_FOLDER/train " in commands
+    assert "data_prep reorder" not in commands
+    row = with_bleu("cascade-table-tied", 1, 30.0)
+    row["recipe"] = {**row["recipe"], "commands": [["fairseq-train", "data/multi30k.de-en-ordered"]]}
+    append_row(results, row)
+    write_report(results, "multi30k")
+    commands = (tmp_path / "commands" / "corpus.sh").read_text()
+    assert "-m data_prep reorder --data data/multi30k.de-en --destdir data/multi30k.de-en-ordered" in commands
     assert "\n# product, seed 2\nfairseq-train x --max-update 2600 --seed 1\nfairseq-generate x\n" in commands
 
 

@@ -15,9 +15,16 @@ import torch.nn.functional as F
 
 from benchmarks.harness.names import ADAPTIVE, FULL_SOFTMAX, in_words
 from benchmarks.harness.process import ROOT
-from benchmarks.vocabulary import models
+from benchmarks.vocabulary import measure, models
 from benchmarks.vocabulary.__main__ import main
-from benchmarks.vocabulary.layers import LAYERS, MANY_LABELS, batch_of, updates_of
+from benchmarks.vocabulary.layers import (
+    FULL_SOFTMAXES,
+    LAYERS,
+    MANY_LABELS,
+    TORCH_CHUNKED,
+    batch_of,
+    updates_of,
+)
 from benchmarks.vocabulary.models import FEATURES, build
 from benchmarks.vocabulary.orders import clustered_order, label_order
 from benchmarks.vocabulary.report import tables
@@ -111,8 +118,11 @@ def training(source) -> Sample:
 
 
 @pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.filterwarnings("ignore:.*linear_cross_entropy")
 def test_layers_are_normalised_and_predict_their_best_word(name, source, training):
     """Likelihoods of all words sum to 1, the best one is predicted, and the loss is their mean."""
+    if name == TORCH_CHUNKED and not hasattr(F, "linear_cross_entropy"):
+        pytest.skip("torch has it from 2.13 on")
     torch.manual_seed(1)
     layer = build(name, WORDS, label_order(name, source, training, seed=1)).eval()
     features = 2 * torch.randn(5, FEATURES)
@@ -158,6 +168,22 @@ def test_words_that_the_text_lacks_are_dealt_out():
     assert shares.max() < 1, "no cluster is without a word to train on"
 
 
+def test_all_full_softmaxes_train_alike():
+    options = argparse.Namespace(updates=3, full_updates=1, batch=10, held_out=20, seed=1)
+    names = [name for name in FULL_SOFTMAXES if name != TORCH_CHUNKED or hasattr(F, "linear_cross_entropy")]
+    rows = [measure.measure(name, WORDS, options) for name in names]
+    assert [row["nll_bits"] for row in rows] == pytest.approx([rows[0]["nll_bits"]] * len(rows), rel=1e-4)
+    assert len({row["parameters"] for row in rows}) == 1
+
+
+def test_without_torchs_chunked_loss_its_row_is_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.delattr(F, "linear_cross_entropy", raising=False)
+    monkeypatch.setattr(sys, "argv", ["vocabulary", *paths(tmp_path), "--only", TORCH_CHUNKED])
+    assert main() == 0
+    assert f"{TORCH_CHUNKED} is left out: it needs torch 2.13" in capsys.readouterr().out
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
 def test_the_full_softmax_goes_by_parts_of_bounded_size(monkeypatch):
     monkeypatch.setattr(models, "MOST_LOGITS", 1000)
     layer = models.FullSoftmax(WORDS)
@@ -168,8 +194,6 @@ def test_the_full_softmax_goes_by_parts_of_bounded_size(monkeypatch):
 
 
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(monkeypatch):
-    from benchmarks.vocabulary import measure
-
     options = argparse.Namespace(updates=3, full_updates=1, batch=10, held_out=20, seed=1)
     whole = measure.measure(FULL_SOFTMAX, WORDS, options)
     monkeypatch.setattr(models, "MOST_LOGITS", 4 * WORDS)
@@ -188,8 +212,9 @@ def test_updates_and_positions_go_by_the_size_of_the_vocabulary():
 
 def test_the_full_softmax_gets_fewer_updates_only_where_it_is_slow():
     options = argparse.Namespace(updates=600, full_updates=25)
-    assert updates_of(FULL_SOFTMAX, MANY_LABELS, options) == 600
-    assert updates_of(FULL_SOFTMAX, MANY_LABELS + 1, options) == 25
+    for name in FULL_SOFTMAXES:
+        assert updates_of(name, MANY_LABELS, options) == 600
+        assert updates_of(name, MANY_LABELS + 1, options) == 25
     assert updates_of(ADAPTIVE, MANY_LABELS + 1, options) == 600
 
 

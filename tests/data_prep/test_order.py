@@ -48,6 +48,39 @@ def test_words_of_one_context_share_a_cluster() -> None:
 @given(
     numpy_strategies.arrays(
         np.float64,
+        st.tuples(st.integers(1, 60), st.integers(1, 4)),
+        elements=st.floats(-5, 5, width=32),
+    ),
+    st.integers(1, 70),
+    st.integers(0, 9),
+)
+def test_pinned_words_keep_their_places(vectors: np.ndarray, size: int, pinned: int) -> None:
+    order = balanced_order(vectors, size, pinned=pinned)
+    assert sorted(order.tolist()) == list(range(len(vectors)))
+    aligned = align_places(vectors, order, size, np.arange(len(vectors)), pinned=pinned)
+    assert aligned[:pinned].tolist() == order[:pinned].tolist() == list(range(min(pinned, len(vectors))))
+    for start in range(0, len(order), size):
+        cluster = order[start : start + size].tolist()
+        assert cluster == sorted(cluster) == sorted(aligned[start : start + size].tolist())
+
+
+@pytest.mark.parametrize("like", range(4))
+def test_pinned_words_bring_their_cluster_to_the_front(like: int) -> None:
+    """Word 0 never occurs, and word 1 has the vector of one of four kinds, which fill clusters of ten."""
+    draw = np.random.default_rng(4)
+    centres = 5.0 * draw.normal(size=(4, 6))
+    kinds = np.repeat(np.arange(4), [8 if kind == like else 10 for kind in range(4)])
+    draw.shuffle(kinds)
+    vectors = np.concatenate([np.zeros((1, 6)), centres[[like]], centres[kinds]])
+    vectors[2:] += 0.1 * draw.normal(size=(38, 6))
+    order = balanced_order(vectors, 10, pinned=2)
+    assert order[:2].tolist() == [0, 1]
+    assert kinds[order[2:10] - 2].tolist() == [like] * 8
+
+
+@given(
+    numpy_strategies.arrays(
+        np.float64,
         st.tuples(st.integers(1, 40), st.integers(1, 4)),
         elements=st.floats(-5, 5, width=32),
     ),
@@ -94,6 +127,8 @@ def test_the_command_writes_an_order_that_the_plug_in_reads(prepared: Path, tmp_
         f"{entries + 4} symbols in aligned clusters of {balanced_radices(entries + 4, 2)[-1]}" in comments[0]
     )
     assert "train.en" in comments[1]
+    # A dictionary in this order must begin with fairseq's own symbols.
+    assert ranks[:4].tolist() == [0, 1, 2, 3]
     run_here("order", "--data", prepared, "--output", tmp_path / "again.txt")
     assert (tmp_path / "again.txt").read_bytes() == output.read_bytes()
     run_here("order", "--data", prepared, "--output", tmp_path / "wide.txt", "--cluster-size", 40)

@@ -26,8 +26,8 @@ def main(rank: int, address: str, job: dict[str, str]) -> None:
         model, task = load(Path(checkpoint))
         wrapped = DistributedDataParallel(model)
         batch = batches(task, "valid")[rank]
-        nll, smooth = wrapped(**batch["net_input"], target=batch["target"])[0]
-        (nll.sum() + 0.01 * smooth.sum()).backward()
+        options = {"target": batch["target"], "loss_weights": (1.0, 0.01)}
+        wrapped(**batch["net_input"], **options)[0].loss.backward()
         # As fairseq's trainer does. DDP has left out what has sparse gradients.
         FairseqRowAdam(RowAdamConfig(lr=[0.1]), list(model.parameters())).all_reduce_grads(wrapped)
         if rank == 0:

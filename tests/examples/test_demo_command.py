@@ -32,8 +32,11 @@ def test_own_text(tmp_path: Path) -> None:
             assert f"| {name} |" in done.stdout
         # The text is too small for the usual vocabulary.
         assert ("The text supports no more than" in done.stdout) == (call == 0)
-    # The cascade has a learned order of the labels; the second call found everything done.
-    assert (tmp_path / "out" / "data" / "order.txt").exists()
+    # The cascade's dictionary is in a learned order; the second call found everything done.
+    dictionaries = [
+        (tmp_path / "out" / data / "dict.en.txt").read_text() for data in ("data", "data-ordered")
+    ]
+    assert dictionaries[0] != dictionaries[1]
     assert "fairseq-train" not in done.stdout
     page = (tmp_path / "out" / "result.md").read_text(encoding="utf-8")
     assert done.stdout[done.stdout.index("| full softmax, tied |") :].splitlines()[0] in page.splitlines()

@@ -34,6 +34,21 @@ def all_digits(num_labels: int, radices: Sequence[int], order: Sequence[int] | N
     return [digits_of(rank, radices) for rank in ranks]
 
 
+def by_label(rows: Tensor, order: Sequence[int] | None) -> Tensor:
+    """Rows that are kept in rank order, ``(V, …)``, in label order."""
+    return rows if order is None else torch.stack([rows[rank] for rank in order])
+
+
+def by_rank(rows: Tensor, order: Sequence[int] | None) -> Tensor:
+    """Rows in label order, ``(V, …)``, in rank order."""
+    return rows if order is None else torch.stack([rows[label] for label in labels_by_rank(order)])
+
+
+def labels_by_rank(order: Sequence[int]) -> list[int]:
+    """The label of each rank."""
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
 def sorted_topk(scores: Sequence[float], k: int) -> list[int]:
     """The k best labels: score descending, then id ascending."""
     return sorted(range(len(scores)), key=lambda label: (-scores[label], label))[:k]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mhe_nmt import SamplingHead
+from tests.mhe_nmt.oracles import by_label
 from tests.mhe_nmt.strategies import Case, Code, shuffled
 
 CODES = [
@@ -41,9 +42,10 @@ def build_counted(code: Code, fraction: float, scale: float = 1.0) -> SamplingHe
 
 
 def set_counts(head: SamplingHead, of_blocks: list[int]) -> None:
-    """So many targets of each block; all of them its first label."""
+    """So many targets of each block, all of them its first label; the next draw knows them."""
     head.target_counts.zero_()
     head.target_counts[:: head.block_size] = torch.tensor(of_blocks)
+    head._restart_draws()
 
 
 def build_beside_targets(code: Code, fraction: float, scale: float = 1.0) -> SamplingHead:
@@ -59,13 +61,13 @@ def blocks_of(code: Code) -> list[int]:
 def used_blocks(head: SamplingHead, code: Code, nll: Tensor) -> set[int]:
     """Blocks with any gradient from this loss term."""
     blocks = blocks_of(code)
-    return {blocks[label] for label in used_labels(head, nll)}
+    return {blocks[label] for label in used_labels(head, code, nll)}
 
 
-def used_labels(head: SamplingHead, nll: Tensor) -> set[int]:
+def used_labels(head: SamplingHead, code: Code, nll: Tensor) -> set[int]:
     """Labels with any gradient from this loss term."""
     (grad,) = torch.autograd.grad(nll, head.matrix.weight, retain_graph=True)
-    return set((grad != 0).any(-1).nonzero()[:, 0].tolist())
+    return set((by_label(grad, code.order) != 0).any(-1).nonzero()[:, 0].tolist())
 
 
 def draws(head: SamplingHead, features: Tensor, target: Tensor, times: int) -> Iterator[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mhe_nmt import OutputHead
+from mhe_nmt import OutputHead, waiting
 from tests.mhe_nmt.oracles import sorted_topk
 from tests.mhe_nmt.strategies import KINDS, Case, Code, cases, shuffled
+
+
+@pytest.fixture(autouse=True, params=["as on a CPU", "as on a device"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways to search; where the host must not wait, one round opens a fixed budget of prefixes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "as on a device":
+            patch.setattr(waiting, "may_wait", lambda tensor: False)
+        yield
 
 
 def dense_sums(head: OutputHead, features: Tensor, scores: Tensor, exclude: Tensor | None) -> Tensor:

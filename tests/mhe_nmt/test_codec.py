@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mhe_nmt import LabelCodec, balanced_radices
+from mhe_nmt.codec import smallest_radices
 from tests.mhe_nmt.oracles import digits_of, rank_of
 from tests.mhe_nmt.strategies import Code, codes
 
@@ -131,8 +132,8 @@ def test_decode_refuses_the_wrong_number_of_digits() -> None:
 
 @pytest.mark.parametrize("num_heads", [2, 3, 4])
 @pytest.mark.parametrize("num_labels", [9, 10, 16, 17, 27, 28, 100, 1000, 7792, 32000, 2**31 + 11])
-def test_balanced_radices(num_labels: int, num_heads: int) -> None:
-    radices = balanced_radices(num_labels, num_heads)
+def test_smallest_radices(num_labels: int, num_heads: int) -> None:
+    radices = smallest_radices(num_labels, num_heads)
     assert isinstance(radices, tuple)
     assert len(radices) == num_heads
     assert all(type(radix) is int for radix in radices)
@@ -146,21 +147,42 @@ def test_balanced_radices(num_labels: int, num_heads: int) -> None:
 
 
 @given(st.integers(2, 5000), st.integers(2, 4))
-def test_no_balanced_radix_could_be_smaller(size: int, heads: int) -> None:
-    radices = balanced_radices(size, heads)
+def test_no_smallest_radix_could_be_smaller(size: int, heads: int) -> None:
+    radices = smallest_radices(size, heads)
     assert math.prod(radices) >= size
     for h in range(heads):
         if radices[h] > 2 and radices[h] == max(radices):
             fewer = list(radices)
             fewer[h] -= 1
             assert math.prod(fewer) < size, f"{fewer} would do for {size}"
-    codec = LabelCodec(size, num_heads=heads)
-    assert codec.radix_list == radices
 
 
 def test_perfect_powers_waste_nothing() -> None:
     for root, heads in [(2, 2), (3, 2), (179, 2), (10, 3), (1290, 3), (56, 4), (46341, 2)]:
-        assert balanced_radices(root**heads, heads) == (root,) * heads
+        assert smallest_radices(root**heads, heads) == (root,) * heads
+
+
+@given(st.integers(2, 10**6), st.integers(2, 4))
+def test_default_radices(size: int, heads: int) -> None:
+    """Near-equal, hardly more in sum than the smallest ones, and few labels get those."""
+    radices, smallest = balanced_radices(size, heads), smallest_radices(size, heads)
+    assert isinstance(radices, tuple)
+    assert len(radices) == heads
+    assert all(type(radix) is int for radix in radices)
+    assert math.prod(radices) >= size
+    assert min(radices) >= 2
+    assert max(radices) - min(radices) <= 8
+    assert sum(radices) <= sum(smallest) + max(1, sum(smallest) // 100)
+    assert radices == smallest or (size >= 1024 and all(radix % 8 == 0 for radix in radices[1:]))
+    assert LabelCodec(size, num_heads=heads).radix_list == radices
+
+
+@given(st.integers(1024, 10**6))
+def test_two_default_radices_are_the_smallest_aligned_ones(size: int) -> None:
+    """Against a search of all multiples of 8 near the root and far from it."""
+    radices = balanced_radices(size, 2)
+    assert radices[1] % 8 == 0
+    assert sum(radices) == min(last - (-size // last) for last in range(8, 4 * math.isqrt(size), 8))
 
 
 def test_very_many_labels() -> None:

@@ -12,8 +12,10 @@ import torch
 from mhe_nmt import HEADS, HeadConfig, LabelCodec, SamplingHead, build_head
 from mhe_nmt.config import add_head_flags, option_names, with_current_names
 
-#: What callers decide, or what the order of the labels becomes.
-NOT_OPTIONS = {"self", "in_features", "num_labels", "order", "bias", "ignore_index", "device", "dtype"}
+#: What callers decide, what the order of the labels becomes, and what the optimizer must take.
+NOT_OPTIONS = {
+    "self", "in_features", "num_labels", "order", "bias", "ignore_index", "device", "dtype", "sparse",
+}  # fmt: skip
 NAMES = {"form": "group_form", "unit": "sample_unit"}
 
 

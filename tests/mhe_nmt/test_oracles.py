@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tests.mhe_nmt.oracles import (
     all_digits,
+    by_label,
     cascade_log_prob,
     composed_weights,
     digit_conditional,
@@ -92,15 +93,8 @@ def test_cascade_by_the_chain_rule(case: Case) -> None:
             embeddings = [[table.weight for table in level] for level in head.digit_embeddings]
             conditional = digit_conditional(inner, [pair(layer) for layer in head.hidden], embeddings, x)
         else:
-            labels = (
-                sorted(range(case.code.num_labels), key=case.code.order.__getitem__)
-                if case.code.order
-                else ...
-            )
-            weight, bias = pair(head.leaf)
-            leaf = (weight[labels], None if bias is None else bias[labels])
             projection = None if head.leaf.projection is None else head.leaf.projection.weight
-            conditional = table_conditional(inner, leaf, x, case.code.radices, projection)
+            conditional = table_conditional(inner, pair(head.leaf), x, case.code.radices, projection)
         if prototypes := case.options.get("prototypes"):
             conditional = with_prototypes(conditional, inner[0], prototypes, x)
         expected, smooth = cascade_log_prob(conditional, digits(case), case.code.radices)
@@ -114,11 +108,13 @@ def test_cascade_by_the_chain_rule(case: Case) -> None:
 
 @given(cases(kinds=("sampling", "sampling-nobias", "sampling-projection")))
 def test_sampling_in_evaluation_is_a_linear_layer(case: Case) -> None:
-    """The matrix is stored in label order, whatever the code. Both loss terms follow."""
+    """The matrix is stored in rank order. Both loss terms follow."""
     head, features, target = case.build(), case.features(), case.labels()
     projection = head.matrix.projection
     inputs = features if projection is None else features + features @ projection.weight.T
-    expected = F.log_softmax(F.linear(inputs, head.matrix.weight, head.matrix.bias), dim=-1)
+    bias = None if head.matrix.bias is None else by_label(head.matrix.bias, case.code.order)
+    weight = by_label(head.matrix.weight, case.code.order)
+    expected = F.log_softmax(F.linear(inputs, weight, bias), dim=-1)
     torch.testing.assert_close(head.log_prob(features), expected, **CLOSE)
     nll, smooth = head(features, target)
     torch.testing.assert_close(nll, F.nll_loss(expected, target, reduction="none"), **CLOSE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from mhe_nmt import SamplingHead
 from mhe_nmt.heads.sampling import POWER
+from mhe_nmt.heads.strata import Strata
 from tests.mhe_nmt.sampling_heads import build, build_beside_targets, build_counted, draws, set_counts
 from tests.mhe_nmt.strategies import Case, Code, shuffled
 
@@ -67,39 +70,41 @@ def test_a_state_without_counts_loads_with_none() -> None:
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=2, max_size=30), st.data())
-def test_probabilities_of_the_draw(counts: list[int], data: st.DataObject) -> None:
-    """They sum to the budget, grow with a power of the counts, stop at 1, and are kept by the draws."""
+def test_weights_of_the_draw(counts: list[int], data: st.DataObject) -> None:
+    """A power of the counts, smoothed; whole blocks are drawn by the sums of their labels' counts."""
     m = data.draw(st.integers(1, len(counts) - 1))
     head = build(Code(2 * len(counts), (len(counts), 2)), m / len(counts), draw_by="counts")
     set_counts(head, counts)
-    torch.manual_seed(0)
-    times = 300
-    seen = torch.zeros(len(counts), dtype=torch.float64)
-    probability = torch.full((len(counts),), torch.nan, dtype=torch.float64)
-    for _ in range(times):
-        blocks, q = head._draw(head.target_counts)
-        assert len(blocks) == m == len(blocks.unique())
-        seen[blocks] += 1
-        probability[blocks] = q
+    units, log_weight = head._draw(torch.device("cpu"))
+    assert len(units) == m == len(units.unique())
     weights = [(count + 1 + sum(counts) / len(counts) / 100) ** POWER for count in counts]
-    capped, scale = _water_level(weights, m)
-    expected = torch.tensor([1.0 if i in capped else scale * w for i, w in enumerate(weights)]).double()
-    drawn = ~probability.isnan()
-    torch.testing.assert_close(probability[drawn], expected[drawn], rtol=1e-5, atol=1e-9)
-    spread = (times * expected * (1 - expected)).sqrt()
-    assert ((seen - times * expected).abs() <= 5.5 * spread + 1e-6).all()
+    torch.testing.assert_close(head._draw_weights(), torch.tensor(weights, dtype=torch.float64))
+    strata = Strata.of(torch.tensor(weights, dtype=torch.float64), m)
+    expected = torch.empty(len(counts)).index_copy_(0, strata.units, strata.log_inverse_q)
+    torch.testing.assert_close(log_weight, expected[units])
 
 
-def _water_level(weights: list[float], m: int) -> tuple[set[int], float]:
-    """Which are certain, and the factor of the others: the largest would-be probability is capped first."""
-    capped: set[int] = set()
-    while True:
-        rest = sum(weight for i, weight in enumerate(weights) if i not in capped)
-        scale = (m - len(capped)) / rest
-        largest = max((i for i in range(len(weights)) if i not in capped), key=lambda i: weights[i])
-        if scale * weights[largest] <= 1:
-            return capped, scale
-        capped.add(largest)
+def build_counted_labels(code: Code) -> SamplingHead:
+    return build(code, 0.3, draw_by="counts", positives="targets", unit="label")
+
+
+def test_strata_are_made_anew_after_an_eighth_of_the_calls() -> None:
+    """Until then the draw does not see new targets: a step costs the same whatever the vocabulary."""
+    code = Code(40, (10, 4))
+    head = build_counted_labels(code).train()
+    made, strata = [], None
+    features, target = torch.randn(3, 4, dtype=torch.float64), torch.tensor([0, 1, 2])
+    for call in range(60):
+        head(features, target)
+        if head._strata is not strata:
+            made.append(call)
+            assert torch.equal(head.drawn_counts[:3], torch.full((3,), call))
+            strata = head._strata
+    expected, following = [], 0
+    while following < 60:
+        expected.append(following)
+        following += max(1, following // 8)
+    assert made == expected
 
 
 def test_exact_targets_make_less_noise() -> None:
@@ -111,7 +116,7 @@ def test_exact_targets_make_less_noise() -> None:
     for make in (build, build_beside_targets):
         head = make(code, 0.2, scale=0.2)
         with torch.no_grad():
-            head.matrix.bias[target] += 4.0
+            head.matrix.bias[[code.order[label] for label in target.tolist()]] += 4.0
         noise[make] = float(torch.stack(list(draws(head, features, target, 200))).std(0).mean())
     assert noise[build_beside_targets] < noise[build] / 2
 
@@ -152,19 +157,22 @@ def test_single_labels_make_less_noise_than_blocks() -> None:
         assert isinstance(head, SamplingHead)
         assert head.sampled_blocks * head.block_size == 80
         with torch.no_grad():
-            head.matrix.bias.copy_(mass.log())
+            head.matrix.bias[torch.tensor(code.order)] = mass.log().double()
         head.target_counts[torch.tensor(code.order)] = (1e5 * mass).long()
         noise[unit] = float(torch.stack(list(draws(head, features, target, 200))).std(0).mean())
     assert noise["label"] < noise["block"] / 2
 
 
-def test_targets_are_drawn_as_labels_that_never_were() -> None:
-    """They are exact anyway: the budget is for others."""
-    head = build_beside_targets(Code(24, (6, 4)), 0.3)
-    head.draw_by = "counts"
-    head.target_counts.fill_(100)
-    seen = []
-    head._draw = lambda counts: seen.append(counts) or (torch.tensor([5]), torch.tensor([0.3]))  # type: ignore[method-assign,func-returns-value,assignment]
-    head.train()(torch.randn(3, 4, dtype=torch.float64), torch.tensor([2, 7, 2]))
-    assert seen[0].tolist() == [0 if label in (2, 7) else 100 for label in range(24)]
-    assert head.target_counts.tolist() == [100 + [2, 7, 2].count(label) for label in range(24)]
+def test_a_drawn_target_counts_once_and_exactly() -> None:
+    """Of the drawn 5 and 2 the latter is a target, so its weight is 1 and not 1 / q."""
+    head = build_counted_labels(Code(24, (6, 4)))
+    log_weight = torch.tensor([1.5, 0.7])
+    head._draw = lambda device: (torch.tensor([5, 2]), log_weight)  # type: ignore[method-assign]
+    features, target = torch.randn(3, 4, dtype=torch.float64), torch.tensor([2, 7, 2])
+    logits = head.log_prob(features).detach()
+    out = head.train()(features, target)
+    normaliser = logits[:, [2, 7]].exp().sum(-1) + logits[:, 5].exp() * math.exp(1.5)
+    torch.testing.assert_close(out.nll, normaliser.log() - logits.gather(-1, target[:, None])[:, 0])
+    scores = logits - normaliser.log().unsqueeze(-1)
+    torch.testing.assert_close(out.smooth, -(scores[:, [2, 7]].sum(-1) + scores[:, 5] * math.exp(1.5)))
+    assert head.target_counts.tolist() == [[2, 7, 2].count(label) for label in range(24)]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from mhe_nmt.heads import chunked
 from tests.user_dir.trained_models import Trained, batches
 from user_dir.criterions.mhe_ce import MHECrossEntropyCriterion
 from user_dir.errors import UsageError
@@ -115,3 +117,76 @@ def test_smoothing_out_of_range_is_refused(smoothing: float, trained: Callable[[
     _, task = trained("product").loaded
     with pytest.raises(UsageError, match=r"--label-smoothing must be in \[0, 1\)"):
         MHECrossEntropyCriterion(task, False, smoothing)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_sums_are_those_of_the_positions(smoothing: float, loaded: tuple[Any, Any]) -> None:
+    model, task = loaded
+    (batch,) = batches(task, "valid", size=64)
+    ours, _ = criteria(task, label_smoothing=smoothing)
+    loss, _, log = ours(model, batch)
+    by_position, _, log_by_position = ours(model, batch, reduce=False)
+    torch.testing.assert_close(loss, by_position.sum(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(log["nll_loss"], log_by_position["nll_loss"].sum(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("reduce", [True, False])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_smoothing_term_is_computed_only_where_it_counts(
+    smoothing: float, reduce: bool, trained: Callable[[str], Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, task = trained("product").loaded
+    head, asked = model.decoder.head, []
+    terms = head._forward
+
+    def recorded(features: Any, target: Any, keep: Any, smooth: bool) -> Any:
+        asked.append(smooth)
+        return terms(features, target, keep, smooth)
+
+    monkeypatch.setattr(head, "_forward", recorded)
+    criteria(task, label_smoothing=smoothing)[0](model, batches(task, "valid")[0], reduce=reduce)
+    assert asked == [smoothing > 0]
+
+
+@pytest.mark.parametrize("name", ["onehot", "onehot-tied"])
+def test_training_holds_no_logits_of_all_positions(
+    name: str, trained: Callable[[str], Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not forward, not backward; the gradients are still fairseq's."""
+    model, task = trained(name).loaded
+    (batch,) = batches(task, "valid", size=64)
+    positions, labels = int((batch["target"] != task.target_dictionary.pad()).sum()), len(task.tgt_dict)
+    for limit in ("CPU_LOGITS", "FEWEST_ROWS"):
+        monkeypatch.setattr(chunked, limit, 8)
+    # Accuracy needs the best labels, and a full softmax finds them among all scores.
+    ours, theirs = criteria(task, report_accuracy=False)
+    model.zero_grad()
+    with Wide(labels) as watch:
+        ours(model, batch)[0].backward()
+    assert 0 < max(watch.rows) <= 8 < positions, sorted(set(watch.rows))
+    found = {name: value.grad.clone() for name, value in model.named_parameters()}
+    model.zero_grad()
+    with Wide(labels) as watch:
+        theirs(model, batch)[0].backward()
+    assert max(watch.rows) >= positions, "the watch sees all logits of fairseq's criterion"
+    for key, value in model.named_parameters():
+        torch.testing.assert_close(found[key], value.grad, rtol=1e-4, atol=1e-4, msg=key)
+
+
+class Wide(TorchDispatchMode):
+    """Keeps the number of rows of every tensor whose last dimension is the labels."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.labels, self.rows = labels, [0]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if (
+            isinstance(out, torch.Tensor)
+            and not func.is_view
+            and out.dim() > 1
+            and out.size(-1) == self.labels
+        ):
+            self.rows.append(out.numel() // self.labels)
+        return out

@@ -25,13 +25,15 @@ def test_the_loss_in_another_precision(
     reference, _ = run.loaded
     (batch,) = batches(task, "valid", size=64)
     with torch.no_grad():
-        exact = reference(**batch["net_input"], target=batch["target"])[0]
-        found = model(**batch["net_input"], target=batch["target"])[0]
+        options = {"target": batch["target"], "loss_weights": (0.9, 0.001), "reduce_loss": False}
+        exact = reference(**batch["net_input"], **options)[0]
+        found = model(**batch["net_input"], **options)[0]
         log_prob = model(**batch["net_input"])[0]
     wide = torch.float64 if dtype == torch.float64 else torch.float32
-    assert found.nll.dtype == found.smooth.dtype == log_prob.dtype == wide
+    assert found.nll.dtype == found.loss.dtype == log_prob.dtype == wide
     error = {torch.float16: 1e-2, torch.bfloat16: 1e-1, torch.float64: 1e-4}[dtype]
     torch.testing.assert_close(found.nll.float(), exact.nll, rtol=error, atol=error)
+    torch.testing.assert_close(found.loss.float(), exact.loss, rtol=error, atol=error)
     torch.testing.assert_close(log_prob.exp().sum(-1).float(), torch.ones(batch["target"].shape))
     if dtype != torch.float64:
         codes = [value for key, value in model.state_dict().items() if "codec" in key]

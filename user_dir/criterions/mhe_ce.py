@@ -18,8 +18,8 @@ from user_dir.errors import UsageError
 class MHECrossEntropyCriterion(FairseqCriterion):
     """Label-smoothed cross entropy for models with an output head of :mod:`mhe_nmt`.
 
-    The target goes into ``model.forward``, which returns the head's loss. Unless the head itself makes a
-    V-wide tensor, there is none. ``loss``, ``nll_loss`` and ``ppl`` mean the same as those of
+    The target goes into ``model.forward``, which returns the head's loss, so that no tensor is as large as
+    positions times labels. ``loss``, ``nll_loss`` and ``ppl`` mean the same as those of
     ``label_smoothed_cross_entropy``: base 2, with its weight for the smoothing term. Runs with either
     criterion can be compared.
 
@@ -63,13 +63,15 @@ class MHECrossEntropyCriterion(FairseqCriterion):
         if self.ignore_prefix_size > 0:
             target = target.clone()
             target[:, : self.ignore_prefix_size] = self.padding_idx
+        # fairseq smooths with eps over the V - 1 other labels, so the target gets a share less.
+        eps_i = self.eps / (head.num_labels - 1)
+        weights = (1.0 - self.eps - eps_i, eps_i)
         bf16 = self.autocast_bf16 and model.training
         with torch.autocast(target.device.type, torch.bfloat16, enabled=bf16):
-            (nll, smooth), extra = model(**sample["net_input"], target=target)
-        if reduce:
-            nll, smooth = nll.sum(), smooth.sum()
-        eps_i = self.eps / (head.num_labels - 1)
-        loss = (1.0 - self.eps - eps_i) * nll + eps_i * smooth
+            output, extra = model(
+                **sample["net_input"], target=target, loss_weights=weights, reduce_loss=reduce
+            )
+        loss, nll = output
 
         sample_size = sample["target"].size(0) if self.sentence_avg else sample["ntokens"]
         logging_output = {

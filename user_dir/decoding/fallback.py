@@ -6,6 +6,10 @@ from typing import Any
 
 from mhe_nmt import CascadeHead, ProductHead
 
+#: On a CUDA device ``--mhe-search auto`` scores every label of a smaller vocabulary. An estimate from the
+#: number of kernels of a step, 60 to 100, and the time of a dense one; not yet measured on a GPU.
+FEWEST_LABELS_ON_CUDA = 64_000
+
 #: An end-of-sentence symbol with a larger number would need too many columns.
 MOST_SPECIAL_COLUMNS = 64
 
@@ -48,4 +52,16 @@ def reason_for_dense(models: list[Any], options: Any, extra: dict[str, Any], pre
     eos = extra.get("eos")
     if eos is not None and eos >= MOST_SPECIAL_COLUMNS:
         return f"end-of-sentence symbol {eos}: only symbols below {MOST_SPECIAL_COLUMNS} have fixed columns"
+    return None
+
+
+def prefers_dense(models: list[Any]) -> str | None:
+    """Why ``--mhe-search auto`` scores every label although candidates would do, or ``None``."""
+    smallest = min(model.decoder.head.num_labels for model in models)
+    on_cuda = all(next(model.parameters()).device.type == "cuda" for model in models)
+    if on_cuda and smallest < FEWEST_LABELS_ON_CUDA:
+        return (
+            f"a vocabulary of {smallest} on a CUDA device, where candidates pay from about "
+            f"{FEWEST_LABELS_ON_CUDA} on; --mhe-search candidates takes them all the same"
+        )
     return None

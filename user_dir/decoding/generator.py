@@ -58,29 +58,31 @@ class CandidateGenerator(SequenceGenerator):
         state = self.current.state
         # In a step with prefixes fairseq suppresses nothing, not even in rows without one.
         state.suppressed = None
-        forced = prefix_tokens[:, step].repeat_interleave(beam_size)
-        rows = forced.ne(self.pad).nonzero().squeeze(-1)
-        if not len(rows):
-            return lprobs, tokens, scores
-        labels = forced[rows]
-        values = state.score(rows, labels.unsqueeze(-1)).squeeze(-1)
+        labels = prefix_tokens[:, step].repeat_interleave(beam_size)
+        is_forced = labels.ne(self.pad)
+        values = state.score_all(labels.unsqueeze(-1)).squeeze(-1)
         # The generator has penalised unknown words by now, forced ones too.
         values = values.where(labels != self.unk, values - self.unk_penalty)
         # A label without its own column takes the gate's.
         gate = lprobs.size(1) - 1
         columns = labels if state.layout.every_label else labels.clamp(max=gate)
-        lprobs[rows] = -math.inf
-        lprobs[rows, columns] = values.to(lprobs)
+        only_forced = torch.full_like(lprobs, -math.inf)
+        only_forced.scatter_(1, columns.unsqueeze(-1), values.unsqueeze(-1).to(lprobs))
+        lprobs = only_forced.where(is_forced.unsqueeze(-1), lprobs)
         if not state.layout.every_label:
-            state.forced = torch.full_like(forced, -1)
-            state.forced[rows] = labels.where(labels >= gate, -1)
+            state.forced = labels.where(is_forced & (labels >= gate), -1)
         # A prefix that ends its sentence makes all beams one: fairseq copies the first over the others.
-        ended = forced.eq(self.eos).view(-1, beam_size)[:, 0]
-        if bool(ended.any()):
-            tokens = self.replicate_first_beam(tokens, ended, beam_size)
-            scores = self.replicate_first_beam(scores, ended, beam_size)
-            lprobs = self.replicate_first_beam(lprobs, ended, beam_size)
+        ended = labels.eq(self.eos).view(-1, beam_size)[:, :1]
+        tokens, scores, lprobs = (
+            self._first_beam_where(ended, rows, beam_size) for rows in (tokens, scores, lprobs)
+        )
         return lprobs, tokens, scores
+
+    @staticmethod
+    def _first_beam_where(ended: Tensor, rows: Tensor, beam_size: int) -> Tensor:
+        """``rows`` ``(sentences·beam, …)``, with the first of a sentence for all where it has ``ended``."""
+        by_sentence = rows.view(-1, beam_size, rows.size(-1))
+        return by_sentence[:, :1].where(ended.unsqueeze(-1), by_sentence).view(rows.shape)
 
 
 class CandidateGeneratorWithAlignment(CandidateGenerator, SequenceGeneratorWithAlignment):

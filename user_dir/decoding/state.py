@@ -82,17 +82,21 @@ class StepState:
             )
         special = torch.arange(self.layout.num_special, device=self.features[0].device)
         special = special.expand(len(self.features[0]), -1)
-        scores = [
-            head.score(rows, special, shared)
-            for head, rows, shared in zip(self.heads, self.features, self.precomputed, strict=True)
-        ]
-        return torch.nn.functional.pad(self._average(scores), (0, 1))
+        return torch.nn.functional.pad(self.score_all(special), (0, 1))
 
     def score(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Log-probabilities of ``labels`` ``(n, K)`` in the rows with the numbers ``rows`` ``(n,)``."""
         scores = [
             head.score(features.index_select(0, rows), labels)
             for head, features in zip(self.heads, self.features, strict=True)
+        ]
+        return self._average(scores)
+
+    def score_all(self, labels: Tensor) -> Tensor:
+        """Log-probabilities of ``labels`` ``(rows, K)`` in all rows."""
+        scores = [
+            head.score(features, labels, shared)
+            for head, features, shared in zip(self.heads, self.features, self.precomputed, strict=True)
         ]
         return self._average(scores)
 

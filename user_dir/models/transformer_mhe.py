@@ -15,6 +15,7 @@ from fairseq.models.transformer.transformer_legacy import (
 )
 from torch import Tensor
 
+from mhe_nmt.heads.base import HeadTotals, OutputHead
 from user_dir.errors import UsageError
 from user_dir.head_options import (
     add_head_options,
@@ -132,16 +133,26 @@ class TransformerMHEModel(TransformerModel):
         alignment_layer: int | None = None,
         alignment_heads: int | None = None,
         target: Tensor | None = None,
+        loss_weights: tuple[float, float] = (1.0, 0.0),
+        reduce_loss: bool = True,
     ) -> tuple[Any, dict[str, Any]]:
         """As fairseq's Transformer; with ``target`` ``(batch, length)`` the first output is the head's loss.
 
-        The loss is computed here so that training needs no V-wide tensor, and so that DDP sees one forward
-        pass.
+        The loss is computed here so that training needs no tensor of positions times labels, and so that
+        DDP sees one forward pass.
+
+        Args:
+            target: labels, padding where a position does not count.
+            loss_weights: of the loss's two terms, ``-log P(target)`` and the head's smoothing term. A term of
+                weight 0 is not computed.
+            reduce_loss: whether to return sums over all positions, which take less memory than a loss for
+                each position.
 
         Returns:
-            ``(HeadOutput, extra)`` with ``target``, where ``extra["features"]`` is the head's input
-            ``(batch, length, d)``; without ``target`` ``(output, extra)``, where the output is
-            log-probabilities ``(batch, length, V)`` or, with ``features_only``, features.
+            ``(HeadTotals, extra)`` with ``target``: the loss in nats, and ``-log P(target)`` without
+            gradient. They are scalars, or ``(batch, length)`` without ``reduce_loss``. ``extra["features"]``
+            is the head's input ``(batch, length, d)``. Without ``target`` ``(output, extra)``, where the
+            output is log-probabilities ``(batch, length, V)`` or, with ``features_only``, features.
 
         Raises:
             UsageError: if a criterion other than ``mhe_ce`` trains the model.
@@ -160,7 +171,14 @@ class TransformerMHEModel(TransformerModel):
         if target is None:
             return output, extra
         extra["features"] = output
-        return self.decoder.head(output, target), extra
+        head: OutputHead = self.decoder.head
+        if reduce_loss:
+            return head.total(output, target, *loss_weights), extra
+        nll, smooth = head(output, target, smooth=loss_weights[1] != 0)
+        loss = loss_weights[0] * nll
+        if smooth is not None:
+            loss = loss + loss_weights[1] * smooth
+        return HeadTotals(loss, nll.detach()), extra
 
     def train(self, mode: bool = True) -> TransformerMHEModel:
         """As every module's; before evaluation, rows that ``--optimizer row_adam`` left behind catch up."""
