@@ -280,7 +280,7 @@ class ProductHead(MultiHead):
     def _first_candidates(self, query: TopKQuery) -> int:
         """How many candidates per row to begin with."""
         if self.groups == 1:
-            # As many as are wanted would be enough; a few more show that no label ties with the last, and stand
+            # As many as are wanted would do; a few more show that no label ties with the last, and stand
             # in for labels that are excluded.
             return query.k + 4
         if not waiting.may_wait(query.scores):
