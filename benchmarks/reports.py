@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from benchmarks import image
 from benchmarks.claims import report as claims
-from benchmarks.decoding import report as decoding
 from benchmarks.decoding import certificates, trained
+from benchmarks.decoding import report as decoding
 from benchmarks.face import partial_fc
 from benchmarks.face import report as face
 from benchmarks.face.__main__ import CLASSIFIERS
