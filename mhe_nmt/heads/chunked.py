@@ -21,7 +21,7 @@ from torch import Tensor
 from mhe_nmt.heads.base import autocast_dtype, autocast_is_on, without_autocast
 
 CPU_LOGITS = 1 << 22
-"""Logits of a chunk on a CPU: 16 MB in float32, which its caches nearly hold."""
+"""Logits of a chunk on a CPU, where products are in float32: 16 MB. Twice as many in half precision."""
 
 DEVICE_LOGITS = 1 << 27
 """Logits of a chunk elsewhere, where launches count for more: 512 MB in float32."""
@@ -33,8 +33,12 @@ _BLOCK = 4096
 """Rows of the weight's gradient that a CPU adds at a time where products are in half precision."""
 
 
-def _chunk_count(positions: int, labels: int, device: torch.device) -> int:
-    logits = CPU_LOGITS if device.type == "cpu" else DEVICE_LOGITS
+def _chunk_count(features: Tensor, labels: int, dtype: torch.dtype) -> int:
+    """Into how many chunks the positions go, with products in this dtype."""
+    positions, logits = len(features), DEVICE_LOGITS
+    if features.device.type == "cpu":
+        # In half precision the products are fast, and each chunk's sum with the gradient so far is not.
+        logits = CPU_LOGITS if dtype.itemsize >= 4 else 2 * CPU_LOGITS
     rows = max(FEWEST_ROWS, logits // labels)
     return max(1, -(-positions // rows))
 
@@ -92,7 +96,7 @@ def chunked_total(
             smooth = smooth if ignored is None else smooth.masked_fill(ignored, 0.0)
             loss = loss + smooth_weight * smooth.sum()
         return loss, nll.detach()
-    count = _chunk_count(len(features), len(weight), features.device)
+    count = _chunk_count(features, len(weight), dtype)
     needs = tuple(
         torch.is_grad_enabled() and x is not None and x.requires_grad for x in (features, weight, bias)
     )
@@ -123,7 +127,7 @@ def chunked_terms(
         RuntimeError: by the backward pass of more than one chunk, as for :func:`chunked_total`.
     """
     dtype = _product_dtype(features, weight)
-    count = _chunk_count(len(features), len(weight), features.device)
+    count = _chunk_count(features, len(weight), dtype)
     if count == 1 and torch.is_grad_enabled():
         # Autograd may keep a single chunk's log-probabilities: that saves the product that makes them again.
         raw = F.linear(features, weight, bias)
