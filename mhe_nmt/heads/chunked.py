@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mhe_nmt import waiting
 from mhe_nmt.heads.base import autocast_dtype, autocast_is_on, without_autocast
 
 CPU_LOGITS = 1 << 22
@@ -327,7 +328,7 @@ def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def _is_eager_cpu(tensor: Tensor) -> bool:
     """Whether memory traffic is what an operation costs, and not its launch."""
-    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+    return waiting.may_wait(tensor)
 
 
 def _bounds(positions: int, count: int) -> list[tuple[int, int]]:
