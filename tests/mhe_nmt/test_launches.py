@@ -18,7 +18,8 @@ from mhe_nmt.heads import grouped_products
 
 V, D = 2048, 16
 VIEWS = {
-    "view", "_unsafe_view", "expand", "slice", "select", "transpose", "t", "permute", "unsqueeze", "squeeze", "split",
+    "view", "_unsafe_view", "expand", "slice", "select", "transpose", "t", "permute", "unsqueeze", "squeeze",
+    "split",
     "split_with_sizes", "detach", "alias", "as_strided", "_reshape_alias", "empty", "empty_like", "new_empty",
     "_local_scalar_dense", "unbind", "lift_fresh", "promote_types",
 }  # fmt: skip
