@@ -178,10 +178,10 @@ class _Total(torch.autograd.Function):
             del raw, chunk
         ctx.save_for_backward(*gradients.of_inputs(features, weight, bias))
         ctx.dtypes = [x.dtype for x in (features, weight, weight if bias is None else bias)]
-        log_likelihood = _counted_sum(_joined(at_targets), kept)
+        log_likelihood = _counted_sum(_joined(at_targets), ignored)
         loss = log_likelihood * -nll_weight
         if smooth_weight:
-            loss = loss.sub(_counted_sum(_joined(totals), kept), alpha=smooth_weight)
+            loss = loss.sub(_counted_sum(_joined(totals), ignored), alpha=smooth_weight)
         return loss, -log_likelihood
 
     @staticmethod
@@ -336,8 +336,8 @@ def _bounds(positions: int, count: int) -> list[tuple[int, int]]:
     return [(positions * i // count, positions * (i + 1) // count) for i in range(count)]
 
 
-def _counted_sum(terms: Tensor, kept: Tensor | None) -> Tensor:
-    return terms.sum() if kept is None else torch.dot(terms, kept)
+def _counted_sum(terms: Tensor, ignored: Tensor | None) -> Tensor:
+    return terms.sum() if ignored is None else terms.masked_fill(ignored, 0.0).sum()
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
