@@ -14,7 +14,7 @@ from mhe_nmt.row_clock import RowClock
 from mhe_nmt.rows import set_catch_up
 
 #: Rows are processed in parts of about this many values, which stay in a processor's cache.
-_PART = 1 << 18
+_PART = 1 << 16
 
 
 class RowAdam(torch.optim.Optimizer):
@@ -102,21 +102,23 @@ class RowAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def catch_up(self, parameter: Tensor | None = None, rows: Tensor | None = None) -> None:
-        """Brings rows, parameters and moments, up to date with the last step.
+        """Brings rows of parameters up to date with the last step.
 
         Args:
             parameter: one of the optimizer's; all of them if ``None``.
-            rows: integer row numbers of any shape, repetitions allowed; all rows if ``None``.
+            rows: integer row numbers of any shape, repetitions allowed; all rows, and their moments, if
+                ``None``.
         """
         for one in list(self._clocks) if parameter is None else [parameter]:
             clock = self._clocks.get(one)
             if clock is None:
                 continue
-            if rows is not None and rows.numel() < len(one):
+            if rows is None:
+                self._advance_all(one, clock)
+            elif rows.numel() < len(one) or rows.device.type == "cpu":
                 self._advance(one, clock, rows.flatten())
             else:
                 self._advance(one, clock, torch.arange(len(one), device=one.device))
-                clock.restart()
 
     def state_dict(self) -> dict[str, Any]:
         """Adam's state; all rows are brought up to date first, in the parameters too."""
@@ -167,31 +169,41 @@ class RowAdam(torch.optim.Optimizer):
         for part in _parts(len(rows), value.size(1), value.device):
             index = rows[part]
             theta, m, v = (matrix.index_select(0, index) for matrix in (value, mean, square))
-            _update(theta, m, v, values[part], group, step_size)
+            _update(theta, m, v, values[part], group, step_size, clock.decays(index, value.dtype, 1))
             value.index_copy_(0, index, theta)
             mean.index_copy_(0, index, m)
             square.index_copy_(0, index, v)
         clock.tick(step_size, group["lr"] * group["weight_decay"])
-        clock.done.index_fill_(0, rows, clock.now)
+        for done in (clock.moments, clock.values):
+            done.index_fill_(0, rows, clock.now)
 
     def _advance(self, parameter: Tensor, clock: RowClock, rows: Tensor) -> None:
-        """Gives rows what they are owed; nothing to those that are owed nothing."""
+        """Gives rows of the parameter what they are owed; their moments wait for a gradient."""
         if rows.device.type == "cpu":
             # Elsewhere the host would have to wait for their number.
-            rows = rows[clock.done.index_select(0, rows) < clock.now]
+            rows = rows[clock.values.index_select(0, rows) < clock.now]
         if not rows.numel():
             return
         value, mean, square = _as_rows(parameter.data, self.state[parameter])
         for part in _parts(len(rows), value.size(1), value.device):
             index = rows[part]
-            drift, decay, beta1, beta2 = clock.owed(index, value.dtype)
+            drift, decay = clock.owed(index, value.dtype)
             theta, m, v = (matrix.index_select(0, index) for matrix in (value, mean, square))
-            theta.sub_(v.sqrt().add_(clock.eps).reciprocal_().mul_(m).mul_(drift)).mul_(decay)
+            theta.addcdiv_(m.mul_(drift), v.sqrt_().add_(clock.eps), value=-1)
             # A row may occur twice, and then the same values are written twice.
-            value.index_copy_(0, index, theta)
-            mean.index_copy_(0, index, m.mul_(beta1))
-            square.index_copy_(0, index, v.mul_(beta2))
-            clock.done.index_fill_(0, index, clock.now)
+            value.index_copy_(0, index, theta.mul_(decay))
+            clock.values.index_fill_(0, index, clock.now)
+
+    def _advance_all(self, parameter: Tensor, clock: RowClock) -> None:
+        """Brings all rows, and their moments, up to date."""
+        rows = torch.arange(len(parameter), device=parameter.device)
+        self._advance(parameter, clock, rows)
+        _, mean, square = _as_rows(parameter.data, self.state[parameter])
+        for part in _parts(len(mean), mean.size(1), mean.device):
+            beta1, beta2 = clock.decays(rows[part], mean.dtype)
+            mean[part].mul_(beta1)
+            square[part].mul_(beta2)
+        clock.restart()
 
     def _state(self, parameter: Tensor, like: Tensor) -> dict[str, Any]:
         state = self.state[parameter]
@@ -233,12 +245,20 @@ class RowAdam(torch.optim.Optimizer):
 
 
 def _update(
-    value: Tensor, mean: Tensor, square: Tensor, grad: Tensor, group: dict[str, Any], step_size: float
+    value: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    grad: Tensor,
+    group: dict[str, Any],
+    step_size: float,
+    decays: tuple[Any, Any] | None = None,
 ) -> None:
-    """Adam in place, in fairseq's order of operations."""
-    (beta1, beta2), decay = group["betas"], group["weight_decay"] * group["lr"]
-    mean.mul_(beta1).add_(grad, alpha=1 - beta1)
-    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    """Adam in place, in fairseq's order of operations; ``decays`` are those of moments that have waited."""
+    beta1, beta2 = group["betas"]
+    decay1, decay2 = decays or (beta1, beta2)
+    mean.mul_(decay1).add_(grad, alpha=1 - beta1)
+    square.mul_(decay2).addcmul_(grad, grad, value=1 - beta2)
+    decay = group["weight_decay"] * group["lr"]
     if decay != 0:
         value.add_(value, alpha=-decay)
     value.addcdiv_(mean, square.sqrt().add_(group["eps"]), value=-step_size)

@@ -206,7 +206,6 @@ def certified_topk(
     dense: Callable[[Tensor], Tensor],
     query: TopKQuery,
     first: int,
-    best_of_rows: bool,
 ) -> tuple[Tensor, Tensor]:
     """Exact top-k from a source of candidates: doubles their number until the bound proves completeness.
 
@@ -221,8 +220,6 @@ def certified_topk(
         dense: log-probabilities of all labels for the given rows, ``(n,)`` to ``(n, V)``.
         query: what is wanted, ``k <= B·V``.
         first: the number of candidates per row to begin with.
-        best_of_rows: whether the source's candidates hold the best ``count`` labels of each row. Then
-            ``query.k`` of them are enough if no label is excluded, and nothing waits.
 
     Returns:
         log-probabilities ``(S, k)`` and ids ``(S, k)``, best sum first.
@@ -252,8 +249,7 @@ def certified_topk(
             log_probs, ids = best
         else:
             log_probs[sentences], ids[sentences] = best
-        enough = best_of_rows and count >= query.k and query.exclude is None
-        if bounds is None or enough or not num_sentences:
+        if bounds is None or not num_sentences:
             return log_probs, ids
         unlisted = bounds.view(scores.shape) + scores
         open_rows = unlisted >= sums[:, -1:].clamp(min=torch.finfo(sums.dtype).min)

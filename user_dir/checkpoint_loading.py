@@ -58,9 +58,24 @@ def name_unreadable_file(original: Callable[..., Any], path: str, *args: Any, **
         UsageError: if the file is no checkpoint, is cut short, or holds types that are not allowed.
     """
     try:
-        return original(path, *args, **kwargs)
+        state = original(path, *args, **kwargs)
     except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(explain_unreadable(path, error)) from error
+    fill_in_radices(state)
+    return state
+
+
+def fill_in_radices(state: Any) -> None:
+    """Writes the radices of a checkpoint's head into its options where these leave them to a default.
+
+    The default of version 0.2 was another one.
+    """
+    radices = state.get("model", {}).get("decoder.head.codec.radices") if isinstance(state, dict) else None
+    if radices is None:
+        return
+    for options in (state.get("args"), (state.get("cfg") or {}).get("model")):
+        if isinstance(options, argparse.Namespace) and getattr(options, "mhe_radices", None) is None:
+            options.mhe_radices = ",".join(map(str, radices.tolist()))
 
 
 def install() -> None:

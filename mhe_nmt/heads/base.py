@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
@@ -67,10 +69,21 @@ def _counted(term: Tensor, ignored: Tensor | None) -> Tensor:
 
 def autocast_dtype(tensor: Tensor) -> torch.dtype:
     """The dtype that matrix products of ``tensor`` have: that of autocast, where it is on and casts it."""
-    device = tensor.device.type
-    if torch.is_autocast_enabled(device) and tensor.dtype != torch.float64:
-        return torch.get_autocast_dtype(device)
+    if autocast_is_on(tensor.device) and tensor.dtype != torch.float64:
+        return torch.get_autocast_dtype(tensor.device.type)
     return tensor.dtype
+
+
+def autocast_is_on(device: torch.device) -> bool:
+    """Whether autocast is on for this kind of device; False for kinds that do not know it."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which products have the dtype of their operands."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def log_softmax(logits: Tensor) -> Tensor:

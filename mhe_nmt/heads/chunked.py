@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mhe_nmt.heads.base import autocast_dtype, autocast_is_on, without_autocast
+
 CPU_LOGITS = 1 << 22
 """Logits of a chunk on a CPU: 16 MB in float32, which its caches nearly hold."""
 
@@ -39,16 +41,12 @@ def _chunk_count(positions: int, labels: int, device: torch.device) -> int:
 
 def _product_dtype(features: Tensor, weight: Tensor) -> torch.dtype:
     """What matrix products are computed in, which autocast may have a say in."""
-    device = features.device.type
-    may_cast = features.dtype != torch.float64 and torch.amp.is_autocast_available(device)
-    if may_cast and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    if features.dtype != weight.dtype:
+    if features.dtype != weight.dtype and not autocast_is_on(features.device):
         raise ValueError(
             f"features are {features.dtype} and the weight is {weight.dtype}; convert one of them, or use "
             "autocast"
         )
-    return features.dtype
+    return autocast_dtype(features)
 
 
 def chunked_total(
@@ -224,7 +222,7 @@ class _Terms(torch.autograd.Function):
         if of_smooth is not None:
             of_all, of_target = of_nll + len(weight) * of_smooth, of_nll + of_smooth
         gradients = _Gradients(weight, needs, _sum_dtype(dtype), count)
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             for start, end in _bounds(len(features), count):
                 rows, index = features[start:end].to(dtype), target[start:end].unsqueeze(-1)
                 raw = F.linear(rows, matrix, offset)

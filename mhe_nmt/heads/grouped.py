@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from mhe_nmt.constants import Constants
 from mhe_nmt.heads import grouped_products
-from mhe_nmt.heads.base import autocast_dtype
+from mhe_nmt.heads.base import autocast_dtype, without_autocast
 from mhe_nmt.rows import look_up
 
 
@@ -79,7 +79,7 @@ class Grouping:
             weight = look_up(weight, rows if row_index is None else row_index[rows])
             row_index = None
         sorted_rows = sorted_rows.to(autocast_dtype(sorted_rows))
-        with torch.autocast(sorted_rows.device.type, enabled=False):
+        with without_autocast(sorted_rows.device):
             out = _GroupedProduct.apply(sorted_rows, weight, ends, width, row_index)
         if bias is None:
             return out

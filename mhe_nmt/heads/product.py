@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from mhe_nmt import waiting
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax, without_autocast
 from mhe_nmt.heads.used_codes import log_used_mass, prefix_boxes
 from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
 
@@ -193,7 +193,7 @@ class ProductHead(MultiHead):
     def _smoothing(self, log_probs: list[Tensor], log_mass: Tensor | None) -> Tensor:
         """``-sum_y log P_g(y | x)``, ``(N, G)``."""
         # Autocast would round the counts and the scores.
-        with torch.autocast(log_probs[0].device.type, enabled=False):
+        with without_autocast(log_probs[0].device):
             parts = [scores @ self._minus_counts(h, scores) for h, scores in enumerate(log_probs)]
         smoothing = sum_in_order(parts)
         return smoothing if log_mass is None else smoothing.add(log_mass, alpha=self.num_labels)
@@ -242,7 +242,8 @@ class ProductHead(MultiHead):
         )
 
     def _topk(self, features: Tensor, query: TopKQuery, shared: Any) -> tuple[Tensor, Tensor]:
-        if self.form == "joint":
+        if self.form == "joint" or torch.compiler.is_compiling():
+            # A graph cannot ask whether a bound holds.
             return super()._topk(features, query, shared)
         log_probs, log_mass, log_prior = shared
 
@@ -274,13 +275,14 @@ class ProductHead(MultiHead):
             return self.groups * places
 
         first = self._first_candidates(query)
-        return certified_topk(source, width, dense, query, first, best_of_rows=self.groups == 1)
+        return certified_topk(source, width, dense, query, first)
 
     def _first_candidates(self, query: TopKQuery) -> int:
         """How many candidates per row to begin with."""
         if self.groups == 1:
-            # As many as are wanted are always enough; a few more for labels that are excluded.
-            return query.k + (0 if query.exclude is None else 4)
+            # As many as are wanted would be enough; a few more show that no label ties with the last, and stand
+            # in for labels that are excluded.
+            return query.k + 4
         if not waiting.may_wait(query.scores):
             return query.k
         # The rows of a sentence share its k places, so each needs fewer than a row would alone.
@@ -317,7 +319,7 @@ class ProductHead(MultiHead):
     def _joint_log_prob(self, features: Tensor) -> Tensor:
         """``(N, d)`` to ``(N, V)`` for the joint form."""
         scores = self._digit_logits(features)
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             by_prefix = scores[0]
             for head in scores[1:-1]:
                 by_prefix = (by_prefix.unsqueeze(-1) * head.unsqueeze(-2)).flatten(-2)

@@ -45,8 +45,8 @@ class Strata(NamedTuple):
         last = torch.searchsorted(stratum, numbers, right=True) - 1
         base = before.index_select(0, first)
         weight = upto.index_select(0, last) - base
-        q = wanted / weight.index_select(0, stratum)
-        return cls(units, upto, first, last, base, weight, -q.log().to(torch.float32))
+        log_inverse_q = (weight.index_select(0, stratum) / wanted).log().to(torch.float32)
+        return cls(units, upto, first, last, base, weight, log_inverse_q)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """The drawn units ``(m,)`` and -log of the probability with which each of them is drawn, ``(m,)``."""

@@ -85,6 +85,8 @@ class TransformerMHEModel(TransformerModel):
         # A checkpoint says all of its head, so that defaults may change, and what building has learned.
         for name, value in head_config(model.cfg).read_options().items():
             setattr(args, f"mhe_{name}", ",".join(map(str, value)) if isinstance(value, list) else value)
+        if hasattr(model.decoder.head, "codec"):
+            args.mhe_radices = ",".join(map(str, model.decoder.head.codec.radix_list))
         # Building has read the order file; its digest must travel in the checkpoint's options.
         args.mhe_label_order_sha256 = getattr(model.cfg, "mhe_label_order_sha256", None)
         if getattr(args, "mhe_share_input_embeddings", False):
@@ -213,7 +215,10 @@ class TransformerMHEModel(TransformerModel):
         try:
             return super().load_state_dict(state_dict, strict=strict, model_cfg=model_cfg, args=args)
         except ValueError as error:
-            raise UsageError(str(error)) from error
+            radices = state_dict.get("decoder.head.codec.radices")
+            other = radices is not None and radices.tolist() != list(self.decoder.head.codec.radix_list)
+            option = f": --mhe-radices {','.join(map(str, radices.tolist()))}" if other else ""
+            raise UsageError(f"{error}{option}") from error
         except RuntimeError as error:
             raise UsageError(
                 "the checkpoint does not fit this model, whose output layer is "
