@@ -21,8 +21,11 @@ from mhe_nmt.heads.strata import Strata
 POWER = 0.75
 """The probability of a draw grows with the count of targets to this power."""
 
-MOST_CALLS_PER_STRATA = 256
-"""Strata are made anew after an eighth of the calls so far, but not after more than this."""
+FEWEST_CALLS_PER_STRATA, MOST_CALLS_PER_STRATA = 16, 256
+"""Strata are made anew after an eighth of the calls so far, but not after fewer or more than this."""
+
+CALLS_TO_REPEAT = 64
+"""So many calls can be computed again in one backward pass; few strata belong to them."""
 
 NEVER = -1e4
 """In place of the logarithm of a weight of 0: exp gives 0, and unlike -inf it can be multiplied by that."""
@@ -301,15 +304,19 @@ class SamplingHead(MultiHead):
             for number, strata in self._recent:
                 if number == call:
                     return strata
-        elif self._calls >= self._next_strata:
+            raise RuntimeError(
+                "the sampling head cannot repeat its draw in a backward pass: activation checkpointing must "
+                f"restore the generator (preserve_rng_state) and may span {CALLS_TO_REPEAT} calls at most"
+            )
+        if self._calls >= self._next_strata:
             self.drawn_counts.copy_(self.target_counts)
             self._strata = None
-            self._next_strata = self._calls + max(1, min(self._calls // 8, MOST_CALLS_PER_STRATA))
+            calls = max(FEWEST_CALLS_PER_STRATA, min(self._calls // 8, MOST_CALLS_PER_STRATA))
+            self._next_strata = self._calls + calls
         if self._strata is None or self._strata.units.device != device:
             self._strata = Strata.of(self._draw_weights(), self.sampled_blocks)
-        if not _is_recomputing():
-            self._calls += 1
-            self._recent = [*self._recent[-3:], (call, self._strata)]
+        self._calls += 1
+        self._recent = [*self._recent[1 - CALLS_TO_REPEAT :], (call, self._strata)]
         return self._strata
 
     def _draw_weights(self) -> Tensor:

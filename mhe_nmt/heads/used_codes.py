@@ -81,7 +81,8 @@ class _LogUsedMass(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        log_probs, masses = ctx.saved_tensors[: ctx.heads], list(ctx.saved_tensors[ctx.heads :])
+        saved = list(ctx.saved_tensors)  # once: activation checkpointing computes them anew for each look
+        log_probs, masses = saved[: ctx.heads], saved[ctx.heads :]
         total = masses.pop(0)
         after = [None if is_one else masses.pop(0) for is_one in ctx.is_one]
         found: list[Tensor | None] = [None]

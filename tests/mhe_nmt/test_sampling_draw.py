@@ -94,16 +94,16 @@ def test_strata_are_made_anew_after_an_eighth_of_the_calls() -> None:
     head = build_counted_labels(code).train()
     made, strata = [], None
     features, target = torch.randn(3, 4, dtype=torch.float64), torch.tensor([0, 1, 2])
-    for call in range(60):
+    for call in range(160):
         head(features, target)
         if head._strata is not strata:
             made.append(call)
             assert torch.equal(head.drawn_counts[:3], torch.full((3,), call))
             strata = head._strata
     expected, following = [], 0
-    while following < 60:
+    while following < 160:
         expected.append(following)
-        following += max(1, following // 8)
+        following += max(16, following // 8)
     assert made == expected
 
 
