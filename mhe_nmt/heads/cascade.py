@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt import waiting
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.base import HeadOutput, MultiHead
 from mhe_nmt.heads.best_first import best_first_topk
 from mhe_nmt.heads.budget import budget_topk
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
+from mhe_nmt.heads.precision import at_least_float32, log_softmax
 from mhe_nmt.topk import TopKQuery
 
 #: With fewer, a cascade by digit opens its prefixes in small rounds on a CPU.
