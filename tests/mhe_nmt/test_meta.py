@@ -1,8 +1,8 @@
 """Heads without values: built on the meta device, filled later; and steps there, in which nothing can wait.
 
 A tensor on the meta device has a shape and a dtype but no values. Whatever asks for one, as ``item``,
-``tolist``, ``nonzero``, ``unique`` or a Python ``if`` do, fails there. On a real device it would make the host
-wait.
+``tolist``, ``nonzero``, ``unique`` or a Python ``if`` do, fails there. On a real device it would make the
+host wait.
 """
 
 from __future__ import annotations
