@@ -21,7 +21,6 @@ MATRICES = {
 }
 CODES = {
     "order": Code(23, (4, 6), shuffled(23, 1)),
-    "full": Code(24, (4, 6), shuffled(24, 2)),
     "three digits": Code(23, (2, 3, 4), shuffled(23, 3)),
     "identity": Code(23, (4, 6)),
 }
