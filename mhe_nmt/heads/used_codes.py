@@ -48,7 +48,25 @@ def log_used_mass(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) -> 
     """
     if all(last == scores.size(-1) - 1 for scores, last in zip(log_probs, last_digits, strict=True)):
         return None
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        # A compiler fuses the gradients of these operations by itself.
+        return _suffix_masses(last_digits, log_probs)[-1]
     return _LogUsedMass.apply(last_digits, *log_probs)
+
+
+def _suffix_masses(last_digits: tuple[int, ...], log_probs: Sequence[Tensor]) -> list[Tensor | None]:
+    """``log T_{h+1}`` for ``h = H … 0``, see :class:`_LogUsedMass`; ``None`` is 0."""
+    suffixes: list[Tensor | None] = [None]
+    for scores, last in zip(reversed(log_probs), reversed(last_digits), strict=True):
+        mass = suffixes[-1]
+        if mass is not None:
+            mass = mass + scores[..., last]
+            if last:
+                mass = torch.logaddexp(scores[..., :last].logsumexp(-1), mass)
+        elif last < scores.size(-1) - 1:
+            mass = scores[..., : last + 1].logsumexp(-1)
+        suffixes.append(mass)
+    return suffixes
 
 
 class _LogUsedMass(torch.autograd.Function):
@@ -61,17 +79,7 @@ class _LogUsedMass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, last_digits: tuple[int, ...], *log_probs: Tensor) -> Tensor:
-        suffixes: list[Tensor | None] = [None]  # log T_{h+1} for h = H, H - 1, …; None is 0
-        for scores, last in zip(reversed(log_probs), reversed(last_digits), strict=True):
-            mass = suffixes[-1]
-            if mass is not None:
-                mass = mass + scores[..., last]
-                if last:
-                    mass = torch.logaddexp(scores[..., :last].logsumexp(-1), mass)
-            elif last < scores.size(-1) - 1:
-                mass = scores[..., : last + 1].logsumexp(-1)
-            suffixes.append(mass)
-        mass = suffixes.pop()
+        *suffixes, mass = _suffix_masses(last_digits, log_probs)
         assert mass is not None
         ctx.last_digits, ctx.heads = last_digits, len(log_probs)
         ctx.is_one = [suffix is None for suffix in suffixes]
