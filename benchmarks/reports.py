@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from benchmarks import image
 from benchmarks.claims import report as claims
+from benchmarks.decoding import certificates, trained
 from benchmarks.decoding import report as decoding
-from benchmarks.decoding import trained
 from benchmarks.face import partial_fc
 from benchmarks.face import report as face
 from benchmarks.face.__main__ import CLASSIFIERS
@@ -59,6 +59,9 @@ def _reports() -> dict[str, Report]:
         reports[name] = Report(partial(module.tables, rows(name)), partial(module.write_report, rows(name)))
     for name in ("decoding-trained", "tatoeba-64k-decoding"):
         reports[name] = _published(RESULTS / f"{name}.json", trained.tables)
+    if (RESULTS / "decoding-certificates.json").exists():
+        path = RESULTS / "decoding-certificates.json"
+        reports["decoding-certificates"] = _published(path, certificates.tables)
     reports["xmc-tibkat-pairs"] = _published(rows("xmc-tibkat-pairs"), pairs.tables)
     generated = read_rows(rows("vocabulary"), KEY)
     reports["vocabulary"] = Report(

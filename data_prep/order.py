@@ -11,7 +11,7 @@ from data_prep.errors import PrepError
 from data_prep.lines import read_lines, write_lines
 from data_prep.manifest import Manifest, file_record
 from data_prep.options import OrderOptions, PrepareOptions
-from mhe_nmt.codec import balanced_radices
+from mhe_nmt.radices import balanced_radices
 
 
 def learned_ranks(

@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "examples" / "golden_losses.json"
 UPDATES = 20
 PAIRS = 500
 
-_ORDER = "--mhe-num-heads 2 --mhe-label-order random --mhe-order-seed 1"
+_ORDER = "--mhe-radices 51,52 --mhe-label-order random --mhe-order-seed 1"
 _TIED = "--share-all-embeddings"
 _INPUTS = "--mhe-share-input-embeddings"
 

@@ -1,11 +1,12 @@
 """Multi-Head Encoding: output heads for networks that predict one of very many labels."""
 
-from mhe_nmt.codec import LabelCodec, balanced_radices
+from mhe_nmt.codec import LabelCodec
 from mhe_nmt.config import HeadConfig
 from mhe_nmt.heads import (
     HEADS,
     CascadeHead,
     HeadOutput,
+    HeadTotals,
     MultiLabelCascade,
     OneHotHead,
     OneVsAllHead,
@@ -14,6 +15,7 @@ from mhe_nmt.heads import (
     SamplingHead,
     build_head,
 )
+from mhe_nmt.radices import balanced_radices
 
 __version__ = "0.2.0"
 
@@ -22,6 +24,7 @@ __all__ = [
     "CascadeHead",
     "HeadConfig",
     "HeadOutput",
+    "HeadTotals",
     "LabelCodec",
     "MultiLabelCascade",
     "OneHotHead",

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import at_least_float32
+from mhe_nmt.heads.precision import at_least_float32
 
 
 class Margin(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.vocabulary.layers import LAYERS
 from benchmarks.vocabulary.source import Sample, Source
 from data_prep.cluster import balanced_order, word_vectors
-from mhe_nmt.codec import balanced_radices
+from mhe_nmt.radices import balanced_radices
 
 DIMENSIONS = 16
 

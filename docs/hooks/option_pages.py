@@ -128,20 +128,22 @@ def page_text(page: Page) -> str:
 
 
 def fairseq_page_text() -> str:
-    """What the plug-in adds to fairseq's own options: the model's, and those of its criterion."""
+    """What the plug-in adds to fairseq's own options: the model's, the criterion's and the task's."""
     importlib.import_module("user_dir")
     from fairseq.criterions import CRITERION_DATACLASS_REGISTRY
     from fairseq.dataclass.utils import gen_parser_from_dataclass
     from fairseq.models.transformer import TransformerModel
+    from fairseq.tasks.translation import TranslationConfig
 
     from user_dir.models.transformer_mhe import TransformerMHEModel
+    from user_dir.tasks.config import TranslationMHEConfig
 
-    model, plain, criterion = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    model, plain, criterion, task, translation = (argparse.ArgumentParser(add_help=False) for _ in range(5))
     TransformerMHEModel.add_args(model)
     TransformerModel.add_args(plain)
     gen_parser_from_dataclass(criterion, CRITERION_DATACLASS_REGISTRY["mhe_ce"]())
-    known = {name for action in plain._actions for name in action.option_strings}
-    added = [action for action in model._actions if not known & set(action.option_strings)]
+    gen_parser_from_dataclass(task, TranslationMHEConfig())
+    gen_parser_from_dataclass(translation, TranslationConfig())
     average = Command("python -m user_dir.average_checkpoints", "user_dir.average_checkpoints")
     parts = [
         "# Options of the fairseq plug-in",
@@ -149,13 +151,22 @@ def fairseq_page_text() -> str:
         "`fairseq-train --help` lists them. The guide is [The fairseq plug-in](../guides/fairseq.md).",
         "## `--arch transformer_mhe…`",
         "Every option of fairseq's `transformer`, and these:",
-        _table(model, added),
+        _table(model, _added(model, plain)),
         "## `--criterion mhe_ce`",
         _table(criterion, criterion._actions),
+        "## `--task translation_mhe`",
+        "Every option of fairseq's `translation`, and this one, which also `fairseq-generate` takes:",
+        _table(task, _added(task, translation)),
         f"## `{average.name}`",
         _table(parser_of(average), parser_of(average)._actions),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _added(parser: argparse.ArgumentParser, plain: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The parser's actions that ``plain`` does not have."""
+    known = {action.dest for action in plain._actions}
+    return [action for action in parser._actions if action.dest not in known]
 
 
 def _with_commands_below(

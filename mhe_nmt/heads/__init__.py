@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from mhe_nmt.heads.base import HeadOutput, MultiHead, OutputHead
+from mhe_nmt.heads.base import HeadOutput, HeadTotals, MultiHead, OutputHead
 from mhe_nmt.heads.cascade import CascadeHead
 from mhe_nmt.heads.multi_label import MultiLabelHead, MultiLabelOutput, OneVsAllHead
 from mhe_nmt.heads.multi_label_cascade import MultiLabelCascade
@@ -49,6 +49,7 @@ __all__ = [
     "HEADS",
     "CascadeHead",
     "HeadOutput",
+    "HeadTotals",
     "MultiHead",
     "MultiLabelCascade",
     "MultiLabelHead",

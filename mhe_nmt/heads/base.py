@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt import waiting
 from mhe_nmt.codec import LabelCodec, check_labels
+from mhe_nmt.heads.positions import KeptPositions, counted
+from mhe_nmt.heads.precision import at_least_float32
 from mhe_nmt.topk import TopKQuery
 
 
@@ -41,55 +39,6 @@ class HeadTotals(NamedTuple):
 
     loss: Tensor
     nll: Tensor
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """``tensor`` in float32, or in float64 if it is that already: log-softmax is never taken in half."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-class _Kept(NamedTuple):
-    """The positions that count: selected by ``places``, or all of them with those that are ``ignored``."""
-
-    features: Tensor  # (N, d)
-    labels: Tensor  # (N,), int64
-    ignored: Tensor | None  # (N,), bool
-    places: Tensor | None  # (N,), int64: where they stand among all
-
-    def at_all_places(self, term: Tensor, shape: torch.Size) -> Tensor:
-        """``term`` ``(N,)`` in the target's shape, 0 where the position is ignored."""
-        if self.places is not None:
-            term = term.new_zeros(shape.numel()).index_copy(0, self.places, term)
-        return _counted(term, self.ignored).view(shape)
-
-
-def _counted(term: Tensor, ignored: Tensor | None) -> Tensor:
-    return term if ignored is None else term.masked_fill(ignored, 0.0)
-
-
-def autocast_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype that matrix products of ``tensor`` have: that of autocast, where it is on and casts it."""
-    if autocast_is_on(tensor.device) and tensor.dtype != torch.float64:
-        return torch.get_autocast_dtype(tensor.device.type)
-    return tensor.dtype
-
-
-def autocast_is_on(device: torch.device) -> bool:
-    """Whether autocast is on for this kind of device; False for kinds that do not know it."""
-    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
-
-
-def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """A context in which products have the dtype of their operands."""
-    if torch.amp.is_autocast_available(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return contextlib.nullcontext()
-
-
-def log_softmax(logits: Tensor) -> Tensor:
-    """Log-softmax over the last dimension, at least float32."""
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    return F.log_softmax(logits, dim=-1, dtype=wide)
 
 
 class OutputHead(nn.Module, ABC):
@@ -151,8 +100,8 @@ class OutputHead(nn.Module, ABC):
         loss = nll_weight * nll
         if smooth is not None:
             loss = loss.add(smooth, alpha=smooth_weight)
-        loss = _counted(loss, ignored).sum()
-        return HeadTotals(loss, _counted(nll.detach(), ignored).sum() if with_nll else loss.detach())
+        loss = counted(loss, ignored).sum()
+        return HeadTotals(loss, counted(nll.detach(), ignored).sum() if with_nll else loss.detach())
 
     @abstractmethod
     def _log_prob(self, features: Tensor) -> Tensor:
@@ -184,7 +133,7 @@ class OutputHead(nn.Module, ABC):
         Raises:
             ValueError: if the shapes do not fit, or (on CPU) if a target is not a label.
         """
-        kept = self._kept_positions(features, target)
+        kept = self._kept(features, target)
         terms = self._forward(kept.features, kept.labels, kept.ignored, smooth)
         nll = kept.at_all_places(terms.nll, target.shape)
         return HeadOutput(
@@ -207,7 +156,7 @@ class OutputHead(nn.Module, ABC):
         Raises:
             ValueError: as for :meth:`forward`.
         """
-        kept = self._kept_positions(features, target)
+        kept = self._kept(features, target)
         return self._total(*kept[:3], nll_weight, smooth_weight)
 
     def loss(self, features: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -224,39 +173,15 @@ class OutputHead(nn.Module, ABC):
         if reduction == "none":
             nll, smooth = self(features, target, smooth=smooth_weight != 0)
             return nll if smooth is None else nll_weight * nll + smooth_weight * smooth
-        kept = self._kept_positions(features, target)
+        kept = self._kept(features, target)
         loss = self._total(*kept[:3], nll_weight, smooth_weight, with_nll=False).loss
         if reduction == "sum":
             return loss
         return loss / (len(kept.labels) if kept.ignored is None else (~kept.ignored).sum())
 
-    def _kept_positions(self, features: Tensor, target: Tensor) -> _Kept:
-        """The positions that count, as rows.
-
-        A CPU leaves the ignored ones out, which saves their work. A device would make the host wait for
-        their number, and so would a compiled graph; there they stay in, with label 0.
-        """
+    def _kept(self, features: Tensor, target: Tensor) -> KeptPositions:
         self._check_features(features)
-        if target.shape != features.shape[:-1]:
-            raise ValueError(
-                f"target must have the leading shape of features, {tuple(features.shape[:-1])}, "
-                f"got {tuple(target.shape)}"
-            )
-        if target.is_floating_point() or target.dtype == torch.bool:
-            raise ValueError(f"target must hold integers, got {target.dtype}")
-        rows, labels = features.reshape(-1, self.in_features), target.reshape(-1).to(torch.int64)
-        ignored = labels == self.ignore_index
-        if not waiting.may_wait(labels):
-            # One cast for all products that read the features.
-            rows = rows.to(autocast_dtype(rows))
-            return _Kept(rows, labels.masked_fill(ignored, 0), ignored, None)
-        if not bool(ignored.any()):
-            check_labels(labels, self.num_labels)
-            return _Kept(rows, labels, None, None)
-        index = (~ignored).nonzero().squeeze(-1)
-        labels = labels.index_select(0, index)
-        check_labels(labels, self.num_labels)
-        return _Kept(rows.index_select(0, index), labels, None, index)
+        return KeptPositions.of(features, target, self.num_labels, self.ignore_index)
 
     def log_prob(self, features: Tensor) -> Tensor:
         """Normalised log-probabilities of all labels, ``(…, d)`` to ``(…, V)``: dense and slow."""

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt import waiting
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.base import HeadOutput, MultiHead
 from mhe_nmt.heads.best_first import best_first_topk
 from mhe_nmt.heads.budget import budget_topk
+from mhe_nmt.heads.digit_terms import first_level_terms, level_terms, log_prob_of_digits
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
+from mhe_nmt.heads.precision import at_least_float32, log_softmax
 from mhe_nmt.topk import TopKQuery
 
 #: With fewer, a cascade by digit opens its prefixes in small rounds on a CPU.
@@ -190,10 +192,10 @@ class CascadeHead(MultiHead):
         """
         if self.conditioning == "digit":
             logits = self._digit_logits(level, inputs, prefixes)
-            return self._mask(level, logits, prefixes)
+            return log_prob_of_digits(self.codec, level, logits, prefixes)
         grouping = self._grouping(level, prefixes)
         logits = self._table_logits(level, grouping.sort(inputs), grouping)
-        return grouping.unsort(self._mask(level, logits, grouping.branches))
+        return grouping.unsort(log_prob_of_digits(self.codec, level, logits, grouping.branches))
 
     def _grouping(self, level: int, prefixes: Tensor) -> Grouping:
         return Grouping(prefixes, self.codec.prefix_counts[level - 1], self.codec.constants)
@@ -223,33 +225,13 @@ class CascadeHead(MultiHead):
             projected = projected + embedding(digits.remainder(self.codec.radix_list[j]) if j else digits)
         return self.inner[level](F.gelu(projected))
 
-    def _mask(self, level: int, logits: Tensor, prefixes: Tensor) -> Tensor:
-        """Log-softmax over the used digits of each prefix."""
-        unused = self._unused(level, logits.size(-1), prefixes)
-        if unused is not None:
-            logits = logits.masked_fill(unused, -torch.inf)
-        return log_softmax(logits)
-
-    def _unused(self, level: int, width: int, prefixes: Tensor) -> Tensor | None:
-        """Which of the ``width`` digits after ``prefixes`` ``(n,)`` lead to no label: ``(n, width)`` bool."""
-        count = self.codec.prefix_counts[level]
-        if count % width == 0:
-            return None
-        # Digit j exists behind prefixes up to (count - 1 - j) // width.
-        last = self.codec.constants.get(
-            ("last prefix", level),
-            prefixes.device,
-            lambda device: (count - 1 - torch.arange(width, device=device)).div(width, rounding_mode="floor"),
-        )
-        return prefixes.unsqueeze(-1) > last
-
     # The verbs.
 
     def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         codec = self.codec
         ranks = codec.ranks(target)
         prefixes = ranks.div(codec.strides[0], rounding_mode="floor")
-        total = self._digit_terms(0, self._first_log_prob(features), prefixes, None, None, smooth)
+        total = first_level_terms(codec, self._first_log_prob(features), prefixes, smooth)
         for level in range(1, codec.num_heads):
             inputs = self._inputs(level, features)
             stride, radix = codec.strides[level], codec.radix_list[level]
@@ -257,70 +239,16 @@ class CascadeHead(MultiHead):
             digits = codes.remainder(radix)
             if self.conditioning == "digit":
                 logits = self._digit_logits(level, inputs, prefixes)
-                terms = self._level_terms(level, logits, digits, prefixes, smooth)
+                terms = level_terms(codec, level, logits, digits, prefixes, smooth)
             else:
                 # Terms are computed in sorted order, so that only they must be put back.
                 grouping = self._grouping(level, prefixes)
                 logits = self._table_logits(level, grouping.sort(inputs), grouping)
-                terms = self._level_terms(level, logits, grouping.sort(digits), grouping.branches, smooth)
+                terms = level_terms(codec, level, logits, grouping.sort(digits), grouping.branches, smooth)
                 terms = [grouping.unsort(term) for term in terms]
             total = [sum_ + term for sum_, term in zip(total, terms, strict=True)]
             prefixes = codes
         return HeadOutput(-total[0], -total[1] if smooth else None)
-
-    def _level_terms(
-        self, level: int, logits: Tensor, digits: Tensor, prefixes: Tensor, smooth: bool
-    ) -> list[Tensor]:
-        unused = self._unused(level, logits.size(-1), prefixes)
-        if unused is not None:
-            logits = logits.masked_fill(unused, -torch.inf)
-        return self._digit_terms(level, log_softmax(logits), digits, prefixes, unused, smooth)
-
-    def _digit_terms(
-        self,
-        level: int,
-        log_prob: Tensor,
-        digits: Tensor,
-        prefixes: Tensor | None,
-        unused: Tensor | None,
-        smooth: bool,
-    ) -> list[Tensor]:
-        """A level's part of the log-probability of the target and, if asked for, of the sum over labels.
-
-        Args:
-            level: of the digit.
-            log_prob: ``(n, b)``.
-            digits: ``(n,)``, the target's.
-            prefixes: ``(n,)``; ``None`` for the first digit.
-            unused: see :meth:`_unused`.
-            smooth: whether both are wanted.
-        """
-        found = [log_prob.gather(-1, digits.unsqueeze(-1)).squeeze(-1)]
-        if smooth:
-            finite = log_prob if unused is None else log_prob.masked_fill(unused, 0.0)
-            stride = self.codec.strides[level]
-            if stride == 1:
-                found.append(finite.sum(-1))
-            else:
-                below = self._labels_below(level, log_prob, prefixes)
-                found.append((finite * below).sum(-1))
-        return found
-
-    def _labels_below(self, level: int, log_prob: Tensor, prefixes: Tensor | None) -> Tensor:
-        """Number of labels below each digit of ``level``: ``(n, b)`` after ``prefixes``, or ``(b,)``."""
-        width, stride = log_prob.size(-1), self.codec.strides[level]
-        if prefixes is None:
-            return self.codec.constants.get(
-                ("labels below", log_prob.dtype),
-                log_prob.device,
-                lambda device: (
-                    (self.num_labels - torch.arange(width, device=device) * stride)
-                    .clamp(0, stride)
-                    .to(log_prob.dtype)
-                ),
-            )
-        children = prefixes.unsqueeze(-1) * width + self.codec.constants.arange(width, log_prob.device)
-        return (self.num_labels - children * stride).clamp(0, stride).to(log_prob.dtype)
 
     def _log_prob(self, features: Tensor) -> Tensor:
         codec = self.codec
@@ -335,7 +263,7 @@ class CascadeHead(MultiHead):
                 logits = F.pad(logits, (0, -count % width)).unflatten(-1, (-1, width))
             else:
                 logits = self._digit_logits(level, inputs.unsqueeze(1), prefixes)
-            log_prob = self._mask(level, logits, prefixes)
+            log_prob = log_prob_of_digits(codec, level, logits, prefixes)
             total = (total.unsqueeze(-1) + log_prob).flatten(1)[:, :count]
         return codec.to_label_order(total)
 

@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mhe_nmt.heads.base import autocast_dtype, autocast_is_on, without_autocast
+from mhe_nmt.heads.chunk_gradients import Gradients, is_eager_cpu, joined, scaled, sum_dtype
+from mhe_nmt.heads.precision import autocast_dtype, autocast_is_on, without_autocast
 
 CPU_LOGITS = 1 << 22
-"""Logits of a chunk on a CPU: 16 MB in float32, which its caches nearly hold."""
+"""Logits of a chunk on a CPU, where products are in float32: 16 MB. Twice as many in half precision."""
 
 DEVICE_LOGITS = 1 << 27
 """Logits of a chunk elsewhere, where launches count for more: 512 MB in float32."""
@@ -29,12 +30,13 @@ DEVICE_LOGITS = 1 << 27
 FEWEST_ROWS = 128
 """Positions of a chunk, however many labels: each chunk reads and writes the whole gradient of the weight."""
 
-_BLOCK = 4096
-"""Rows of the weight's gradient that a CPU adds at a time where products are in half precision."""
 
-
-def _chunk_count(positions: int, labels: int, device: torch.device) -> int:
-    logits = CPU_LOGITS if device.type == "cpu" else DEVICE_LOGITS
+def _chunk_count(features: Tensor, labels: int, dtype: torch.dtype) -> int:
+    """Into how many chunks the positions go, with products in this dtype."""
+    positions, logits = len(features), DEVICE_LOGITS
+    if features.device.type == "cpu":
+        # In half precision the products are fast, and each chunk's sum with the gradient so far is not.
+        logits = CPU_LOGITS if dtype.itemsize >= 4 else 2 * CPU_LOGITS
     rows = max(FEWEST_ROWS, logits // labels)
     return max(1, -(-positions // rows))
 
@@ -92,7 +94,7 @@ def chunked_total(
             smooth = smooth if ignored is None else smooth.masked_fill(ignored, 0.0)
             loss = loss + smooth_weight * smooth.sum()
         return loss, nll.detach()
-    count = _chunk_count(len(features), len(weight), features.device)
+    count = _chunk_count(features, len(weight), dtype)
     needs = tuple(
         torch.is_grad_enabled() and x is not None and x.requires_grad for x in (features, weight, bias)
     )
@@ -123,11 +125,11 @@ def chunked_terms(
         RuntimeError: by the backward pass of more than one chunk, as for :func:`chunked_total`.
     """
     dtype = _product_dtype(features, weight)
-    count = _chunk_count(len(features), len(weight), features.device)
+    count = _chunk_count(features, len(weight), dtype)
     if count == 1 and torch.is_grad_enabled():
         # Autograd may keep a single chunk's log-probabilities: that saves the product that makes them again.
         raw = F.linear(features, weight, bias)
-        log_prob = F.log_softmax(raw.to(_sum_dtype(raw.dtype)), dim=-1)
+        log_prob = F.log_softmax(raw.to(sum_dtype(raw.dtype)), dim=-1)
         nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
         return nll, -log_prob.sum(-1) if smooth else None
     if smooth:
@@ -151,11 +153,11 @@ class _Total(torch.autograd.Function):
         count: int,
         needs: tuple[bool, bool, bool],
     ) -> tuple[Tensor, Tensor]:
-        labels, exact = len(weight), _sum_dtype(dtype)
+        labels, exact = len(weight), sum_dtype(dtype)
         matrix, offset = weight.to(dtype), None if bias is None else bias.to(dtype)
         kept = None if ignored is None else (~ignored).to(exact)
         at_targets, totals = [], []
-        gradients = _Gradients(weight, needs, exact, count)
+        gradients = Gradients(weight, needs, exact, count)
         for start, end in _bounds(len(features), count):
             rows, index = features[start:end].to(dtype), target[start:end].unsqueeze(-1)
             raw = F.linear(rows, matrix, offset)
@@ -173,17 +175,17 @@ class _Total(torch.autograd.Function):
             del raw, chunk
         ctx.save_for_backward(*gradients.of_inputs(features, weight, bias))
         ctx.dtypes = [x.dtype for x in (features, weight, weight if bias is None else bias)]
-        log_likelihood = _counted_sum(_joined(at_targets), kept)
+        log_likelihood = _counted_sum(joined(at_targets), ignored)
         loss = log_likelihood * -nll_weight
         if smooth_weight:
-            loss = loss.sub(_counted_sum(_joined(totals), kept), alpha=smooth_weight)
+            loss = loss.sub(_counted_sum(joined(totals), ignored), alpha=smooth_weight)
         return loss, -log_likelihood
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, _: Any) -> Any:
         _refuse_to_be_differentiated()
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        return *(_scaled(gradient, upstream, dtype) for gradient, dtype in pairs), *(None,) * 7
+        return *(scaled(gradient, upstream, dtype) for gradient, dtype in pairs), *(None,) * 7
 
 
 class _Terms(torch.autograd.Function):
@@ -209,8 +211,8 @@ class _Terms(torch.autograd.Function):
             del raw, chunk
         ctx.save_for_backward(features, weight, bias, target)
         ctx.dtype, ctx.count = dtype, count
-        nll = -_joined(at_targets)
-        return (nll, -_joined(totals)) if smooth else (nll,)
+        nll = -joined(at_targets)
+        return (nll, -joined(totals)) if smooth else (nll,)
 
     @staticmethod
     def backward(ctx: Any, of_nll: Tensor, of_smooth: Tensor | None = None) -> Any:
@@ -221,7 +223,7 @@ class _Terms(torch.autograd.Function):
         of_all = of_target = of_nll
         if of_smooth is not None:
             of_all, of_target = of_nll + len(weight) * of_smooth, of_nll + of_smooth
-        gradients = _Gradients(weight, needs, _sum_dtype(dtype), count)
+        gradients = Gradients(weight, needs, sum_dtype(dtype), count)
         with without_autocast(features.device):
             for start, end in _bounds(len(features), count):
                 rows, index = features[start:end].to(dtype), target[start:end].unsqueeze(-1)
@@ -248,8 +250,8 @@ class _Softmax(NamedTuple):
 
 def _softmax(raw: Tensor, index: Tensor, total: bool, probs: bool) -> _Softmax:
     """Of logits ``(n, V)``, which may be overwritten, and targets ``(n, 1)``."""
-    exact = _sum_dtype(raw.dtype)
-    if not _is_eager_cpu(raw):
+    exact = sum_dtype(raw.dtype)
+    if not is_eager_cpu(raw):
         chunk = F.log_softmax(raw, -1, dtype=exact)
         at_target, sums = chunk.gather(-1, index), chunk.sum(-1, keepdim=True) if total else None
         return _Softmax(at_target, sums, chunk.exp_() if probs else chunk, None)
@@ -275,7 +277,7 @@ def _of_logits(
     The entry of the target comes by itself, because ``p - 1`` of a ``p`` in half precision is nearly nothing.
     """
     scale = factor if chunk.factor is None else factor * chunk.factor
-    out = chunk.probs if _is_eager_cpu(raw) else raw
+    out = chunk.probs if is_eager_cpu(raw) else raw
     if constant is None:
         low = torch.mul(chunk.probs, scale, out=out)
     else:
@@ -285,89 +287,13 @@ def _of_logits(
     return low.scatter_(-1, index, at_target.to(low.dtype))
 
 
-class _Gradients:
-    """Gradients of features, weight and bias, summed up chunk by chunk; those that ``needs`` asks for."""
-
-    def __init__(
-        self, weight: Tensor, needs: tuple[bool, bool, bool], exact: torch.dtype, count: int
-    ) -> None:
-        self._needs = needs
-        self._of_rows: list[Tensor] = []
-        self._of_weight = torch.zeros_like(weight, dtype=exact) if needs[1] and count > 1 else None
-        self._of_bias: Tensor | None = None
-
-    def add(self, of_logits: Tensor, rows: Tensor, matrix: Tensor) -> None:
-        """Adds a chunk's: gradient of its logits ``(n, V)``, features ``(n, d)``, weight ``(V, d)``."""
-        if self._needs[0]:
-            self._of_rows.append(torch.mm(of_logits, matrix))
-        if self._needs[1] and self._of_weight is None:
-            self._of_weight = torch.mm(of_logits.t(), rows)
-        elif self._of_weight is not None:
-            _add_product(self._of_weight, of_logits, rows)
-        if self._needs[2]:
-            of_bias = of_logits.sum(0, dtype=_sum_dtype(of_logits.dtype))
-            self._of_bias = of_bias if self._of_bias is None else self._of_bias.add_(of_bias)
-
-    def of_inputs(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> list[Tensor | None]:
-        """The sums, in no more than their inputs' precision; those of one chunk in that of the products."""
-        sums = [_joined(self._of_rows) if self._needs[0] else None, self._of_weight, self._of_bias]
-        return [
-            total if x is None or total is None or total.itemsize <= x.itemsize else total.to(x.dtype)
-            for total, x in zip(sums, (features, weight, bias), strict=True)
-        ]
-
-
-def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
-
-
-def _is_eager_cpu(tensor: Tensor) -> bool:
-    """Whether memory traffic is what an operation costs, and not its launch."""
-    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
 def _bounds(positions: int, count: int) -> list[tuple[int, int]]:
     """Starts and ends of ``count`` chunks, nearly equal in size."""
     return [(positions * i // count, positions * (i + 1) // count) for i in range(count)]
 
 
-def _counted_sum(terms: Tensor, kept: Tensor | None) -> Tensor:
-    return terms.sum() if kept is None else torch.dot(terms, kept)
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _add_product(total: Tensor, low: Tensor, rows: Tensor) -> None:
-    """Adds ``low.T @ rows`` to ``total``, in ``total``'s precision.
-
-    Products in half precision are rounded once for each chunk, as the plain loss's are once in all; only
-    their sum has to be in float32.
-    """
-    if low.dtype == total.dtype:
-        total.addmm_(low.t(), rows)
-    elif _is_eager_cpu(total):
-        # Blocks that stay in the cache until they are added take less memory, and half the time.
-        for start in range(0, len(total), _BLOCK):
-            total[start : start + _BLOCK].add_(torch.mm(low[:, start : start + _BLOCK].t(), rows))
-    else:
-        total.add_(torch.mm(low.t(), rows))
-
-
-def _scaled(gradient: Tensor | None, factor: Tensor, dtype: torch.dtype) -> Tensor | None:
-    """The product in ``dtype``; in place, which saves a copy, unless the gradient may be asked for again."""
-    if gradient is None:
-        return None
-    factor = factor.reshape(1)  # a factor without dimensions would be rounded to the gradient's dtype
-    if torch.compiler.is_compiling() or gradient.dtype != dtype or _graph_is_kept():
-        return (gradient * factor).to(dtype)
-    if gradient.device.type == "cpu" and gradient.dtype != factor.dtype:
-        # A CPU would make a float32 copy of all.
-        for start in range(0, len(gradient), _BLOCK):
-            gradient[start : start + _BLOCK].mul_(factor)
-        return gradient
-    return gradient.mul_(factor)
+def _counted_sum(terms: Tensor, ignored: Tensor | None) -> Tensor:
+    return terms.sum() if ignored is None else terms.masked_fill(ignored, 0.0).sum()
 
 
 def _refuse_to_be_differentiated() -> None:
@@ -377,9 +303,3 @@ def _refuse_to_be_differentiated() -> None:
             "the gradient of a chunked loss cannot be differentiated again, so its backward pass takes no "
             "create_graph=True; compute the loss from the head's log_prob instead"
         )
-
-
-def _graph_is_kept() -> bool:
-    """Whether this backward pass runs with ``retain_graph``; True where torch does not tell."""
-    kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return True if kept is None else bool(kept())

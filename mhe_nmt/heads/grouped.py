@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from mhe_nmt.constants import Constants
 from mhe_nmt.heads import grouped_products
-from mhe_nmt.heads.base import autocast_dtype, without_autocast
+from mhe_nmt.heads.precision import autocast_dtype, without_autocast
 from mhe_nmt.rows import look_up
 
 
@@ -110,7 +110,7 @@ class _GroupedProduct(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(rows, weight, ends, row_index)
         ctx.width = width
-        return _of(grouped_products.product)(rows, ends, weight, width, row_index)
+        return _of(grouped_products.product, rows)(rows, ends, weight, width, row_index)
 
     @staticmethod
     @once_differentiable
@@ -119,14 +119,18 @@ class _GroupedProduct(torch.autograd.Function):
         grad = grads[0].contiguous()
         grad_rows = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_rows = _of(grouped_products.grad_of_rows)(grad, ends, weight, ctx.width, row_index)
+            grad_rows = _of(grouped_products.grad_of_rows, rows)(grad, ends, weight, ctx.width, row_index)
         if ctx.needs_input_grad[1]:
-            grad_weight = _of(grouped_products.grad_of_weight)(grad, ends, rows, ctx.width, weight, row_index)
+            grad_weight = _of(grouped_products.grad_of_weight, rows)(
+                grad, ends, rows, ctx.width, weight, row_index
+            )
         return grad_rows, grad_weight, None, None, None
 
 
-def _of(product: Any) -> Any:
-    return _OPERATORS[product.__name__] if torch.compiler.is_compiling() else product
+def _of(product: Any, rows: Tensor) -> Any:
+    """The product itself, or its operator where only shapes are asked for."""
+    shapes = torch.compiler.is_compiling() or rows.device.type == "meta"
+    return _OPERATORS[product.__name__] if shapes else product
 
 
 def _operators() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.codec import check_labels
-from mhe_nmt.heads.base import at_least_float32
+from mhe_nmt.heads.precision import at_least_float32
 
 
 class MultiLabelOutput(NamedTuple):

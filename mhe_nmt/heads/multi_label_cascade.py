@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt.codec import LabelCodec
-from mhe_nmt.heads.base import at_least_float32
 from mhe_nmt.heads.grouped import grouped_linear
 from mhe_nmt.heads.multi_label import MultiLabelHead, MultiLabelOutput, init_linear
+from mhe_nmt.heads.precision import at_least_float32
 
 
 def best_num_groups(num_labels: int, candidates: int) -> int:

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import HeadOutput, HeadTotals, OutputHead, at_least_float32
+from mhe_nmt.heads.base import HeadOutput, HeadTotals, OutputHead
 from mhe_nmt.heads.chunked import chunked_terms, chunked_total
+from mhe_nmt.heads.precision import at_least_float32
 from mhe_nmt.heads.projection import ResidualProjection
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from mhe_nmt import waiting
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax, without_autocast
+from mhe_nmt.heads.base import HeadOutput, MultiHead
+from mhe_nmt.heads.mixture import Mixture, add_in_log_space, sum_in_order
+from mhe_nmt.heads.precision import at_least_float32, log_softmax, without_autocast
 from mhe_nmt.heads.used_codes import log_used_mass, prefix_boxes
 from mhe_nmt.topk import TopKQuery, certified_topk, repeats, staircase
 
@@ -188,7 +188,7 @@ class ProductHead(MultiHead):
         smoothing = self._smoothing(log_probs, log_mass) if smooth else None
         if log_prior is None:
             return HeadOutput(nll.squeeze(1), None if smoothing is None else smoothing.squeeze(1))
-        return HeadOutput(*_Mixture.apply(log_prior, nll, smoothing))
+        return HeadOutput(*Mixture.apply(log_prior, nll, smoothing))
 
     def _smoothing(self, log_probs: list[Tensor], log_mass: Tensor | None) -> Tensor:
         """``-sum_y log P_g(y | x)``, ``(N, G)``."""
@@ -280,7 +280,7 @@ class ProductHead(MultiHead):
     def _first_candidates(self, query: TopKQuery) -> int:
         """How many candidates per row to begin with."""
         if self.groups == 1:
-            # As many as are wanted would be enough; a few more show that no label ties with the last, and stand
+            # As many as are wanted would do; a few more show that no label ties with the last, and stand
             # in for labels that are excluded.
             return query.k + 4
         if not waiting.may_wait(query.scores):
@@ -325,40 +325,3 @@ class ProductHead(MultiHead):
                 by_prefix = (by_prefix.unsqueeze(-1) * head.unsqueeze(-2)).flatten(-2)
             by_rank = (by_prefix.mT @ scores[-1]).flatten(1)[:, : self.num_labels]
         return self.codec.to_label_order(by_rank.log_softmax(-1))
-
-
-class _Mixture(torch.autograd.Function):
-    """Negative log-likelihoods and smoothing terms of groups, ``(N, G)``, to their mixture's, ``(N,)``."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, log_prior: Tensor, nll: Tensor, smoothing: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        prior = log_prior.exp()
-        mixed = -(log_prior - nll).logsumexp(1)
-        ctx.save_for_backward(log_prior, prior, nll, smoothing, mixed)
-        return mixed, None if smoothing is None else (prior * smoothing).sum(1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        log_prior, prior, nll, smoothing, mixed = ctx.saved_tensors
-        posterior = (log_prior - nll).add_(mixed.unsqueeze(-1)).exp_()
-        grad_nll = posterior.mul_(grads[0].unsqueeze(-1))
-        if smoothing is None:
-            return -grad_nll, grad_nll, None
-        grad_smoothing = prior * grads[1].unsqueeze(-1)
-        return torch.addcmul(-grad_nll, grad_smoothing, smoothing), grad_nll, grad_smoothing
-
-
-def add_in_log_space(terms: Iterable[Tensor]) -> Tensor:
-    """Log of the sum of exponentials, from left to right, for the reason of :func:`sum_in_order`."""
-    return functools.reduce(torch.logaddexp, terms)
-
-
-def sum_in_order(terms: Sequence[Tensor]) -> Tensor:
-    """Sum from left to right: one order everywhere, so that equal labels get equal bits on every path."""
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mhe_nmt import waiting
-from mhe_nmt.heads.base import HeadOutput, MultiHead, at_least_float32, log_softmax
+from mhe_nmt.heads.base import HeadOutput, MultiHead
 from mhe_nmt.heads.chunked import chunked_terms
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
+from mhe_nmt.heads.precision import at_least_float32, log_softmax
 from mhe_nmt.heads.strata import Strata
 
 POWER = 0.75

@@ -48,19 +48,14 @@ def log_used_mass(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) -> 
     """
     if all(last == scores.size(-1) - 1 for scores, last in zip(log_probs, last_digits, strict=True)):
         return None
-    if not torch.is_grad_enabled():
-        # A compiler takes the numbers for tensors where a function without gradients is traced.
-        return _suffix_masses(log_probs, last_digits)[-1]
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        # A compiler fuses the gradients of these operations by itself.
+        return _suffix_masses(last_digits, log_probs)[-1]
     return _LogUsedMass.apply(last_digits, *log_probs)
 
 
-def _suffix_masses(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) -> list[Tensor | None]:
-    """``log T_{h+1}`` for ``h = H, H - 1, … 0``; ``None`` is 0.
-
-    A code is used if, at the first digit that is not the last used code's, its digit is the smaller one. So
-    the probability ``T_h`` that digits ``h … H`` are used, given that those before are the last used code's,
-    is ``sum of p_h[d] over d < last + p_h[last] · T_{h+1}``.
-    """
+def _suffix_masses(last_digits: tuple[int, ...], log_probs: Sequence[Tensor]) -> list[Tensor | None]:
+    """``log T_{h+1}`` for ``h = H … 0``, see :class:`_LogUsedMass`; ``None`` is 0."""
     suffixes: list[Tensor | None] = [None]
     for scores, last in zip(reversed(log_probs), reversed(last_digits), strict=True):
         mass = suffixes[-1]
@@ -75,12 +70,16 @@ def _suffix_masses(log_probs: Sequence[Tensor], last_digits: tuple[int, ...]) ->
 
 
 class _LogUsedMass(torch.autograd.Function):
-    """The masses of all suffixes, from the last digit on; a gradient is a posterior of digits."""
+    """The masses of all suffixes, from the last digit on; a gradient is a posterior of digits.
+
+    A code is used if, at the first digit that is not the last used code's, its digit is the smaller one. So
+    the probability ``T_h`` that digits ``h … H`` are used, given that those before are the last used code's,
+    is ``sum of p_h[d] over d < last + p_h[last] · T_{h+1}``.
+    """
 
     @staticmethod
     def forward(ctx: Any, last_digits: tuple[int, ...], *log_probs: Tensor) -> Tensor:
-        suffixes = _suffix_masses(log_probs, last_digits)
-        mass = suffixes.pop()
+        *suffixes, mass = _suffix_masses(last_digits, log_probs)
         assert mass is not None
         ctx.last_digits, ctx.heads = last_digits, len(log_probs)
         ctx.is_one = [suffix is None for suffix in suffixes]

@@ -164,3 +164,12 @@ def test_sparse_gradients_under_torchs_own_ddp(corpus: Path, tmp_path: Path) -> 
     for found, checkpoint in zip(gradients_of_pair(checkpoints, tmp_path), checkpoints, strict=True):
         assert found["encoder.embed_tokens.weight"].is_sparse
         assert_gradients_of_one_process(found, checkpoint)
+
+
+@pytest.mark.slow
+def test_rows_that_one_process_lacks_are_averaged() -> None:
+    address = free_address()
+    worker = [sys.executable, Path(__file__).with_name("rows_worker.py")]
+    environment = {**one_thread(), "PYTHONPATH": str(REPOSITORY)}
+    for printed in run_pair([[*worker, rank, address] for rank in (0, 1)], environment):
+        assert printed.endswith("averaged\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
-from mhe_nmt import build_head
+from mhe_nmt import build_head, waiting
 from mhe_nmt.heads import chunked
 from mhe_nmt.heads.chunked import chunked_terms, chunked_total
 
@@ -31,9 +31,8 @@ WAYS = pytest.mark.parametrize("as_device", [False, True], ids=["cpu", "device"]
 def chunks_of(rows: int, as_device: bool = False) -> Iterator[None]:
     """At most so many positions in a chunk."""
     limits = {"CPU_LOGITS": 1, "DEVICE_LOGITS": 1, "FEWEST_ROWS": rows}
-    if as_device:
-        limits["_is_eager_cpu"] = lambda tensor: False  # type: ignore[assignment]
-    with mock.patch.multiple(chunked, **limits):
+    way = mock.patch.object(waiting, "may_wait", return_value=False) if as_device else nullcontext()
+    with mock.patch.multiple(chunked, **limits), way:
         yield
 
 

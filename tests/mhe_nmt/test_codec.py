@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mhe_nmt import LabelCodec, balanced_radices
-from mhe_nmt.codec import smallest_radices
+from mhe_nmt.radices import smallest_radices
 from tests.mhe_nmt.oracles import digits_of, rank_of
 from tests.mhe_nmt.strategies import Code, codes
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 
+from mhe_nmt import waiting
 from tests.user_dir.decoding_pairs import assert_same, both, random_batch, random_model
 from tests.user_dir.trained_models import Trained, batches
 from user_dir.decoding.generator import CandidateGenerator
@@ -35,6 +36,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "two groups": {"beam": 4, "diverse_beam_groups": 2},
     "five groups of one": {"beam": 5, "diverse_beam_groups": 5, "diverse_beam_strength": 2.0},
 }
+
+
+@pytest.fixture(autouse=True, params=["as on a CPU", "as on a device"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the host may look at values during the search."""
+    if request.param == "as on a device":
+        monkeypatch.setattr(waiting, "may_wait", lambda tensor: False)
 
 
 def generate(generator: Any, models: list[Any], batch: dict[str, Any], **options: Any) -> Any:

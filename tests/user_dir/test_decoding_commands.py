@@ -9,10 +9,12 @@ from unittest import mock
 
 import pytest
 
+from mhe_nmt import waiting
 from tests.user_dir.fairseq_commands import Output, fairseq_generate, fairseq_interactive, fairseq_train
 from tests.user_dir.toy_corpus import SIZES, sentence_pairs
 from tests.user_dir.trained_models import Trained
 from user_dir.decoding.state import StepState
+from user_dir.errors import UsageError
 from user_dir.models.transformer_mhe import TransformerMHEModel
 
 CANDIDATES = ["--task", "translation_mhe"]
@@ -76,6 +78,32 @@ def test_generate(trained: Callable[[str], Trained], head: str, name: str) -> No
     else:
         assert not dense
         assert columns.called or "--score-reference" in options
+
+
+@pytest.mark.parametrize(("head", "name"), [("cascade-digit", "no repeats"), ("product", "prefixes")])
+def test_generate_as_on_a_device(trained: Callable[[str], Trained], head: str, name: str) -> None:
+    """Where the host must not look at values."""
+    run, options = trained(head), OPTIONS[name]
+    expected = fairseq_generate(run.data, run.checkpoint, *options)
+    with mock.patch.object(waiting, "may_wait", return_value=False):
+        assert_same_lines(expected, fairseq_generate(run.data, run.checkpoint, *CANDIDATES, *options))
+
+
+@pytest.mark.parametrize("wanted", ["dense", "candidates"])
+def test_the_search_can_be_chosen(trained: Callable[[str], Trained], wanted: str) -> None:
+    run = trained("product")
+    expected = fairseq_generate(run.data, run.checkpoint)
+    found = fairseq_generate(run.data, run.checkpoint, *CANDIDATES, "--mhe-search", wanted)
+    assert_same_lines(expected, found)
+    assert any("--mhe-search dense" in line for line in found.messages) == (wanted == "dense")
+
+
+def test_candidates_that_cannot_be_are_refused(trained: Callable[[str], Trained]) -> None:
+    run = trained("product")
+    with pytest.raises(UsageError, match="--mhe-search candidates is impossible because of --temperature"):
+        fairseq_generate(
+            run.data, run.checkpoint, *CANDIDATES, "--mhe-search", "candidates", "--temperature", 1.5
+        )
 
 
 def test_generate_with_an_ensemble(trained: Callable[[str], Trained]) -> None:

@@ -216,8 +216,9 @@ class TransformerMHEModel(TransformerModel):
             return super().load_state_dict(state_dict, strict=strict, model_cfg=model_cfg, args=args)
         except ValueError as error:
             radices = state_dict.get("decoder.head.codec.radices")
-            other = radices is not None and radices.tolist() != list(self.decoder.head.codec.radix_list)
-            option = f": --mhe-radices {','.join(map(str, radices.tolist()))}" if other else ""
+            option = ""
+            if radices is not None and radices.tolist() != list(self.decoder.head.codec.radix_list):
+                option = f": --mhe-radices {','.join(map(str, radices.tolist()))}"
             raise UsageError(f"{error}{option}") from error
         except RuntimeError as error:
             raise UsageError(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mhe_nmt.heads.base import at_least_float32
+from mhe_nmt.heads.precision import at_least_float32
 from vision_xmc.data.views import TrainingView
 from vision_xmc.engine.collectives import gather_objects, shared_seed
 from vision_xmc.engine.task import Task

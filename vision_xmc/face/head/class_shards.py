@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mhe_nmt.heads.base import at_least_float32
+from mhe_nmt.heads.precision import at_least_float32
 from mhe_nmt.margin import Margin
 from vision_xmc.engine.collectives import example_counts, gather_examples, own_examples, world
 from vision_xmc.engine.sharding import own_rows
