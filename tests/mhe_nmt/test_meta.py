@@ -1,8 +1,7 @@
 """Heads without values: built on the meta device, filled later; and steps there, in which nothing can wait.
 
 A tensor on the meta device has a shape and a dtype but no values. Whatever asks for one, as ``item``,
-``tolist``, ``nonzero``, ``unique`` or a Python ``if`` do, fails there. On a real device it would make the
-host wait.
+``tolist``, ``nonzero``, ``unique`` or a Python ``if`` do, fails there. On a real device the host would wait.
 """
 
 from __future__ import annotations
@@ -18,11 +17,7 @@ from mhe_nmt import LabelCodec, MultiLabelCascade, OutputHead, build_head, waiti
 from tests.mhe_nmt.oracles import by_label
 from tests.mhe_nmt.strategies import KINDS, Case, Code, shuffled
 
-CODES = {
-    "order": Code(23, (4, 6), shuffled(23, 1)),
-    "identity": Code(23, (4, 6)),
-    "three digits": Code(24, (2, 3, 4), shuffled(24, 3)),
-}
+CODES = {"order": Code(23, (4, 6), shuffled(23, 1)), "three digits": Code(24, (2, 3, 4))}
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_code = pytest.mark.parametrize("code", CODES.values(), ids=CODES)
 
@@ -52,8 +47,7 @@ def assert_same_scores(found: OutputHead, expected: OutputHead, case: Case) -> N
 
 @every_kind
 @every_code
-@pytest.mark.parametrize("how", ["context", "argument"])
-@pytest.mark.parametrize("fill", ["empty", "assign"])
+@pytest.mark.parametrize(("how", "fill"), [("context", "empty"), ("argument", "assign")])
 def test_built_without_values_and_filled(kind: str, code: Code, how: str, fill: str) -> None:
     case = case_of(kind, code)
     source, head = case.build(), built_on_meta(kind, code, how).eval()
@@ -132,15 +126,14 @@ def test_the_head_of_several_labels() -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
-def test_targets_of_other_integer_types(kind: str, dtype: torch.dtype) -> None:
+def test_targets_of_another_integer_type(kind: str) -> None:
     case = case_of(kind, CODES["order"])
     features, target = case.features(), case.labels()
     head = case.build(label_smoothing=0.1)
     for mode in (False, True):
         head.train(mode)
         losses = []
-        for labels in (target, target.to(dtype)):
+        for labels in (target, target.to(torch.int32)):
             torch.manual_seed(1)
             losses.append(torch.cat([*head(features, labels), head.loss(features, labels).view(1)]))
         assert torch.equal(*losses)
@@ -148,12 +141,8 @@ def test_targets_of_other_integer_types(kind: str, dtype: torch.dtype) -> None:
 
 # What a step on a device must not ask for.
 
-#: Widths that grouped_mm takes; in the first two the last block is short.
-WIDE = {
-    "order": Code(2040, (32, 64), shuffled(2040, 1)),
-    "identity": Code(2040, (32, 64)),
-    "three digits": Code(2040, (16, 16, 8), shuffled(2040, 1)),
-}
+#: Widths that grouped_mm takes; in the first the last block is short.
+WIDE = {"order": Code(2040, (32, 64), shuffled(2040, 1)), "three digits": Code(2040, (16, 16, 8))}
 needs_grouped_mm = pytest.mark.skipif(not hasattr(F, "grouped_mm"), reason="torch has no grouped_mm yet")
 every_wide_code = pytest.mark.parametrize("code", WIDE.values(), ids=WIDE)
 #: A training step of sampling asks how many targets are distinct, and for numbers of the generator.
@@ -162,7 +151,7 @@ NEVER_WAITING = [kind for kind in KINDS if not kind.startswith("sampling")]
 
 def wide_on_meta(kind: str, code: Code, **more: Any) -> OutputHead:
     name, options = KINDS[kind]
-    options = {**options, **more}
+    options = {**options, "dtype": torch.bfloat16, **more}
     if name != "onehot":
         options.update(radices=code.radices, order=code.order)
     if "hidden_features" in options:
@@ -170,7 +159,7 @@ def wide_on_meta(kind: str, code: Code, **more: Any) -> OutputHead:
     return build_head(name, 16, code.num_labels, device="meta", **options)
 
 
-def on_meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def on_meta(*shape: int, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     return torch.empty(*shape, device="meta", dtype=dtype)
 
 
@@ -178,17 +167,11 @@ def on_meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 @every_wide_code
 @pytest.mark.parametrize("kind", NEVER_WAITING)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_training_step_never_waits(
-    kind: str, code: Code, smoothing: float, tied: bool, dtype: torch.dtype
-) -> None:
-    head = wide_on_meta(kind, code, dtype=dtype, label_smoothing=smoothing)
-    if tied:
-        if KINDS[kind][0] == "product" or "digit" in kind:
-            pytest.skip("has no matrix to tie")
-        head.tie_weight(nn.Parameter(on_meta(2040, 16, dtype=dtype)))
-    features = on_meta(3, 7, 16, dtype=dtype).requires_grad_()
+def test_a_training_step_never_waits(kind: str, code: Code, smoothing: float) -> None:
+    head = wide_on_meta(kind, code, label_smoothing=smoothing)
+    if smoothing and KINDS[kind][0] in ("onehot", "cascade") and "digit" not in kind:
+        head.tie_weight(nn.Parameter(on_meta(2040, 16)))
+    features = on_meta(3, 7, 16).requires_grad_()
     target = on_meta(3, 7, dtype=torch.int64)
     head.loss(features, target).backward()
     assert features.grad is not None
@@ -227,17 +210,29 @@ def test_scores_of_given_labels_never_wait(kind: str, code: Code) -> None:
     assert head.score(on_meta(3, 7, 16), on_meta(3, 7, 4, dtype=torch.int64)).shape == (3, 7, 4)
 
 
+@needs_grouped_mm
 @every_wide_code
-@pytest.mark.parametrize("kind", ["onehot"])
-@pytest.mark.parametrize("k", [1, 5])
-def test_the_search_of_the_full_softmax_never_waits(kind: str, code: Code, k: int) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("k", [10])
+def test_a_search_waits_once_at_most(kind: str, code: Code, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only for the certificate, which is in order here: a product has no open rows, a cascade is complete."""
+    asked = []
+
+    def answer(tensor: Tensor) -> bool:
+        asked.append(tensor)
+        return KINDS[kind][0] == "cascade"
+
     head = wide_on_meta(kind, code).eval()
-    values, labels = head.topk(on_meta(3, 7, 16), k)
-    assert values.shape == labels.shape == (3, 7, k)
+    monkeypatch.setattr(Tensor, "__bool__", answer)
+    excluded = on_meta(2040, dtype=torch.bool)
+    found = head.beam_topk(on_meta(3, 5, 16), on_meta(3, 5), k, excluded)
+    assert [part.shape for part in found] == [(3, k)] * 3
+    assert len(asked) <= 1
 
 
 def test_the_meta_device_notices() -> None:
     """The test of the tests."""
+    assert not waiting.may_wait(on_meta(1))
     labels = on_meta(5, dtype=torch.int64)
     for ask in (Tensor.tolist, Tensor.unique, Tensor.nonzero, lambda x: bool(x.any()), lambda x: x[x > 0]):
         with pytest.raises((RuntimeError, NotImplementedError)):
@@ -248,13 +243,12 @@ def test_the_meta_device_notices() -> None:
 
 
 @every_kind
-@every_code
 @pytest.mark.parametrize("training", [False, True])
 def test_masking_gives_what_selecting_gives(
-    kind: str, code: Code, training: bool, monkeypatch: pytest.MonkeyPatch
+    kind: str, training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ignored positions stay in, with label 0, and count nowhere: neither in gradients nor in counts."""
-    case = case_of(kind, code)
+    case = case_of(kind, CODES["order"])
     target = case.labels((7,))
     target[[0, 4]] = -100
     found = []
