@@ -12,13 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mhe_nmt import waiting
 from mhe_nmt.codec import LabelCodec
 from mhe_nmt.heads.best_first import Expand
 from mhe_nmt.topk import TopKQuery, best_places
 
-#: How many prefixes of a sentence the first round opens, over all its hypotheses. With twice the beam as
-#: ``k`` it completes nearly all sentences of trained models; see docs/results/decoding.md.
-FIRST_BUDGET = 24
+#: How many prefixes of a sentence the first round opens, over all its hypotheses: where a round is cheap and a
+#: wait is dear, enough for nearly all sentences; on a CPU, where every prefix costs time, as few as pay.
+FIRST_BUDGET, FIRST_BUDGET_ON_CPU = 48, 16
 
 
 class _Round(NamedTuple):
@@ -44,7 +45,8 @@ def budget_topk(
     Arguments and results are those of :func:`mhe_nmt.heads.best_first.best_first_topk`.
     """
     beam = query.scores.size(1)
-    budget = max(FIRST_BUDGET, -(-query.k // codec.radix_list[-1]) + 1)
+    first = FIRST_BUDGET_ON_CPU if waiting.may_wait(query.scores) else FIRST_BUDGET
+    budget = max(first, -(-query.k // codec.radix_list[-1]) + 1)
     found = _one_round(codec, first_log_prob, expand, query, budget)
     if bool(found.complete.all()):
         return found.log_probs, found.ids
