@@ -300,7 +300,7 @@ class SamplingHead(MultiHead):
         Under activation checkpointing a call is computed again during the backward pass. It is known by a
         number of the generator, whose state is then restored, and gets the strata that it had.
         """
-        call = float(torch.rand(()))
+        call = float(torch.rand((), device="cpu"))
         if _is_recomputing():
             for number, strata in self._recent:
                 if number == call:
