@@ -41,6 +41,10 @@ class HeadTotals(NamedTuple):
     nll: Tensor
 
 
+VERBS = ("total", "loss", "log_prob", "precompute", "score", "topk", "beam_topk", "predict")
+"""Methods of a head besides ``forward`` that read its parameters, for wrappers that gather them first."""
+
+
 class OutputHead(nn.Module, ABC):
     """Output layer over ``V`` labels with the verbs of :class:`torch.nn.AdaptiveLogSoftmaxWithLoss` and more.
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.e2e import fsdp_worker
 from tests.user_dir.fairseq_commands import SCRIPTS, Output, fairseq_train, one_thread, training_arguments
 from tests.user_dir.trained_models import CONFIGURATIONS, Trained, batches, load, parameters
 
@@ -173,3 +174,15 @@ def test_rows_that_one_process_lacks_are_averaged() -> None:
     environment = {**one_thread(), "PYTHONPATH": str(REPOSITORY)}
     for printed in run_pair([[*worker, rank, address] for rank in (0, 1)], environment):
         assert printed.endswith("averaged\n")
+
+
+@pytest.mark.slow
+def test_sharded_heads() -> None:
+    """FSDP2 gathers the parameters for every verb, not for ``forward`` alone."""
+    address = free_address()
+    worker = [sys.executable, Path(__file__).with_name("fsdp_worker.py")]
+    outputs = run_pair(
+        [[*worker, rank, address] for rank in (0, 1)], {**one_thread(), "PYTHONPATH": str(REPOSITORY)}
+    )
+    for output in outputs:
+        assert [line for line in output.splitlines() if line in fsdp_worker.HEADS] == list(fsdp_worker.HEADS)
