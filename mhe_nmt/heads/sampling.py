@@ -16,7 +16,7 @@ from mhe_nmt.heads.chunked import chunked_terms
 from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.label_matrix import LabelMatrix
 from mhe_nmt.heads.onehot import OneHotHead
-from mhe_nmt.heads.precision import at_least_float32, log_softmax
+from mhe_nmt.heads.precision import at_least_float32, log_softmax, without_autocast
 from mhe_nmt.heads.strata import Strata
 
 POWER = 0.75
@@ -250,7 +250,7 @@ class SamplingHead(MultiHead):
         log_weight = torch.cat([log_weight.new_zeros(len(exact)), log_weight])
         logits = at_least_float32(self.matrix.logits_of(inputs, torch.cat([exact, drawn])))
         # Weights of the exact ones are 1: there this is their log-probability.
-        weighted = log_softmax(logits + log_weight.to(logits.dtype))
+        weighted = log_softmax(logits.add_(log_weight.to(logits.dtype)))
         nll = -weighted.gather(-1, place.unsqueeze(-1)).squeeze(-1)
         return HeadOutput(nll, _weighted_sum(weighted, log_weight) if smooth else None)
 
@@ -344,9 +344,17 @@ def _without(unwanted: Tensor, ranks: Tensor, log_weight: Tensor) -> tuple[Tenso
 
 
 def _weighted_sum(weighted: Tensor, log_weight: Tensor) -> Tensor:
-    """``-sum w · (weighted - log w)`` over the last dimension: w, whose logarithm is NEVER, is 0."""
+    """``-sum w · (weighted - log w)`` over the last dimension: w, whose logarithm is NEVER, is 0.
+
+    Weights are ``(K,)``, or ``(n, K)`` as ``weighted`` is.
+    """
     log_weight = log_weight.to(weighted.dtype)
-    return ((log_weight - weighted) * log_weight.exp()).sum(-1)
+    weight = log_weight.exp()
+    if log_weight.dim() > 1:
+        return ((log_weight - weighted) * weight).sum(-1)
+    # One product over all positions makes no tensor of their size. Autocast would round both factors.
+    with without_autocast(weighted.device):
+        return (log_weight * weight).sum() - weighted @ weight
 
 
 def _is_recomputing() -> bool:
