@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,18 @@ from mhe_nmt.heads.grouped import Grouping
 from mhe_nmt.heads.grouped_products import padded_storage, storage_is_padded
 from mhe_nmt.heads.projection import ResidualProjection
 from mhe_nmt.rows import look_up
+
+
+def rows_change_order(head: nn.Module, state_dict: Mapping[str, Any], prefix: str = "") -> bool:
+    """Whether loading ``state_dict`` into ``head`` puts rows of its matrix in another order.
+
+    An optimizer's state for these rows then belongs to other rows.
+    """
+    return any(
+        matrix.reorders(f"{prefix}{name}.by_rank" in state_dict)
+        for name, matrix in head.named_modules()
+        if isinstance(matrix, LabelMatrix)
+    )
 
 
 class LabelMatrix(nn.Module):
@@ -141,10 +153,14 @@ class LabelMatrix(nn.Module):
         if not (self._codec[0].is_identity or self.is_scattered):
             destination[prefix + "by_rank"] = torch.ones((), dtype=torch.bool)
 
+    def reorders(self, by_rank: bool) -> bool:
+        """Whether rows of a state, in rank order or in label order, have another order than here."""
+        return not self._codec[0].is_identity and by_rank == self.is_scattered
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         codec = self._codec[0]
         by_rank = state_dict.pop(prefix + "by_rank", None) is not None
-        if not codec.is_identity and by_rank == self.is_scattered:
+        if self.reorders(by_rank):
             index = codec.order if by_rank else codec.labels_by_rank
             for name in ("weight", "bias"):
                 rows = state_dict.get(prefix + name)

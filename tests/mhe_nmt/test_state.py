@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from mhe_nmt import CascadeHead
+from mhe_nmt.heads.label_matrix import rows_change_order
 from tests.mhe_nmt.strategies import KINDS, PLAIN_KINDS, Case, Code, shuffled
 
 CODE = Code(23, (4, 6), shuffled(23, 1))
@@ -214,3 +216,16 @@ def test_device_and_dtype_options(kind: str) -> None:
         assert {parameter.dtype for parameter in head.parameters()} == {dtype}
     meta = case_of(kind).build(dtype=torch.float32, device="meta")
     assert all(parameter.is_meta for parameter in meta.parameters())
+
+
+def test_whether_rows_change_their_order_can_be_asked() -> None:
+    order = torch.tensor([2, 0, 1, 3, 5, 4])
+    head = CascadeHead(4, 6, radices=(3, 2), order=order)
+    state = head.state_dict()
+    assert not rows_change_order(head, state)
+    old = {name: value for name, value in state.items() if name != "leaf.by_rank"}
+    assert rows_change_order(head, old)
+    assert not rows_change_order(CascadeHead(4, 6, radices=(3, 2)), old)
+    assert rows_change_order(
+        head, {f"decoder.head.{name}": value for name, value in old.items()}, "decoder.head."
+    )

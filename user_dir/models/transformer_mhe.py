@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from fairseq.models.transformer.transformer_legacy import (
 from torch import Tensor
 
 from mhe_nmt.heads.base import HeadTotals, OutputHead
+from mhe_nmt.heads.label_matrix import rows_change_order
 from user_dir.errors import UsageError
 from user_dir.head_options import (
     add_head_options,
@@ -24,6 +26,8 @@ from user_dir.head_options import (
     order_comes_from_checkpoint,
 )
 from user_dir.optim.sparse_rows import bring_up_to_date, check_options, make_rows_sparse, wants_sparse_rows
+
+logger = logging.getLogger(__name__)
 
 
 class TransformerMHEDecoder(TransformerDecoderBase):
@@ -212,6 +216,11 @@ class TransformerMHEModel(TransformerModel):
         self._check_sharing(state_dict)
         if order_comes_from_checkpoint(self.cfg):
             self.decoder.head.codec.replace_order(state_dict["decoder.head.codec.order"])
+        if rows_change_order(self.decoder.head, state_dict, "decoder.head."):
+            logger.info(
+                "the checkpoint has its output matrix in label order, as version 0.2 did; rows are put in "
+                "rank order, but an optimizer's state is not: to resume its training, add --reset-optimizer"
+            )
         try:
             return super().load_state_dict(state_dict, strict=strict, model_cfg=model_cfg, args=args)
         except ValueError as error:
