@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mhe_nmt import LabelCodec
+from mhe_nmt.radices import smallest_radices
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class BlockSampler(nn.Module):
 
     Args:
         classes: number of classes ``V``.
-        radices: of :class:`mhe_nmt.LabelCodec`; the first one is the number of blocks.
+        radices: of :class:`mhe_nmt.LabelCodec`; the first one is the number of blocks. Default:
+            :func:`mhe_nmt.radices.smallest_radices`.
         order: ``order[class] = code``; ``None`` for the identity.
         sample_fraction: the budget as a share of the classes, in ``(0, 1]``.
 
@@ -62,6 +64,8 @@ class BlockSampler(nn.Module):
                 f"{radices[0]:,} blocks are more than the {classes:,} classes; give a smaller first radix, "
                 "which is the number of blocks"
             )
+        # No product is grouped by blocks here, so their sizes need not be multiples of anything.
+        radices = smallest_radices(classes, 2) if radices is None else radices
         self.codec = LabelCodec(classes, radices, order=order)
         self.block_size = self.codec.strides[0]
         self.num_blocks = self.codec.prefix_counts[0]
