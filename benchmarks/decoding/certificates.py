@@ -23,7 +23,7 @@ from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, read_j
 from mhe_nmt import waiting
 from mhe_nmt.heads import budget
 
-BUDGETS = (8, 16, 24, 32, budget.FIRST_BUDGET)
+BUDGETS = (16, 24, 48, 64, budget.FIRST_BUDGET)
 
 
 class Counts:

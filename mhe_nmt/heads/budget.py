@@ -18,9 +18,9 @@ from mhe_nmt.heads.best_first import Expand
 from mhe_nmt.topk import TopKQuery, best_places
 
 #: How many prefixes of a sentence the first round opens, over all its hypotheses. Where a round is cheap and
-#: a wait is dear, they are enough for nearly all sentences; on a CPU, where every prefix costs time, they are
-#: as few as pay.
-FIRST_BUDGET, FIRST_BUDGET_ON_CPU = 48, 16
+#: a wait is dear, they are enough for nearly all sentences: with a single hypothesis, the tenth label can be
+#: behind most prefixes. On a CPU, where every prefix costs time, they are as few as pay.
+FIRST_BUDGET, FIRST_BUDGET_ON_CPU = 96, 16
 
 
 class _Round(NamedTuple):
