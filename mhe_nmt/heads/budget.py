@@ -20,7 +20,7 @@ from mhe_nmt.topk import TopKQuery, best_places
 #: How many prefixes of a sentence the first round opens, over all its hypotheses. Where a round is cheap and
 #: a wait is dear, they are enough for nearly all sentences: with a single hypothesis, the tenth label can be
 #: behind most prefixes. On a CPU, where every prefix costs time, they are as few as pay.
-FIRST_BUDGET, FIRST_BUDGET_ON_CPU = 96, 16
+FIRST_BUDGET, FIRST_BUDGET_ON_CPU = 128, 16
 
 
 class _Round(NamedTuple):
