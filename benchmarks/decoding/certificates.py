@@ -23,7 +23,7 @@ from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, read_j
 from mhe_nmt import waiting
 from mhe_nmt.heads import budget
 
-BUDGETS = (16, 32, 64, 96, budget.FIRST_BUDGET)
+BUDGETS = (16, 64, budget.FIRST_BUDGET)
 
 
 class Counts:
