@@ -23,7 +23,7 @@ class RowAdam(torch.optim.Optimizer):
     **Dense gradients** are stepped as fairseq's ``adam`` does, operation by operation: ``θ ← θ − λ·lr·θ``,
     then ``θ ← θ − c_t · m / (sqrt(v) + ε)`` with ``c_t = lr · sqrt(1 − β₂ᵗ) / (1 − β₁ᵗ)``.
 
-    **Sparse gradients** (coordinates in one dimension) say which rows a step has used. Only these rows and their
+    **Sparse gradients** (coordinates in one dimension) say which rows a step has used. Only these and their
     moments are visited. Adam would go on moving all others: it decays them and their moments, and lets the
     momentum of their last gradient run out. For a rare row that is most of its movement (with β = 0.9, 0.98
     about nine tenths). A row is owed all of this and gets it at once, in closed form, when it is needed::
