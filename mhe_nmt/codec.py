@@ -200,10 +200,13 @@ class LabelCodec(nn.Module):
 
     def digits(self, ranks: Tensor) -> list[Tensor]:
         """Digits of ``ranks``: ``H`` tensors of their shape."""
-        found = [ranks.div(self.strides[0], rounding_mode="floor")]
-        for stride, radix in zip(self.strides[1:-1], self.radix_list[1:-1], strict=True):
-            found.append(ranks.div(stride, rounding_mode="floor").remainder(radix))
-        return [*found, ranks.remainder(self.radix_list[-1])]
+        later = enumerate(self.radix_list[1:], start=1)
+        return [self.prefixes(ranks, 0), *(self.prefixes(ranks, h).remainder(radix) for h, radix in later)]
+
+    def prefixes(self, ranks: Tensor, head: int) -> Tensor:
+        """Codes of the digits up to and including ``head``, of ``ranks``, same shape."""
+        stride = self.strides[head]
+        return ranks if stride == 1 else ranks.div(stride, rounding_mode="floor")
 
     def decode(self, digits: Tensor) -> Tensor:
         """Labels of ``digits``: shape ``(…, H)`` int64 to ``(…)`` int64.

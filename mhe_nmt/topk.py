@@ -59,6 +59,12 @@ class TopKQuery:
             return (labels.view(-1, beam, labels.size(-1)) + firsts).view(labels.shape)
         return firsts.index_select(0, rows.remainder(beam)) + labels
 
+    def rows_of(self, sentences: Tensor) -> Tensor:
+        """The rows of ``sentences`` ``(n,)``, ``(n·B,)``."""
+        beam = self.scores.size(1)
+        in_sentence = _CONSTANTS.arange(beam, sentences.device)
+        return (sentences.unsqueeze(-1) * beam + in_sentence).flatten()
+
     def admitted(self, log_probs: Tensor, labels: Tensor) -> Tensor:
         """``log_probs`` with -inf at excluded labels; both of one shape."""
         if self.exclude is None:
@@ -103,7 +109,10 @@ class TopKQuery:
         """
         by_sentence = (len(scores), scores.size(1) * ids.size(-1))
         sums = (log_probs + scores.view(-1, 1)).view(by_sentence)
-        log_probs, ids = log_probs.view(by_sentence), ids.view(by_sentence)
+        return self.best(sums, log_probs.view(by_sentence), ids.view(by_sentence))
+
+    def best(self, sums: Tensor, log_probs: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``k`` best of each sentence's candidates ``(n, C)``, as :meth:`of_sentences` returns them."""
         places = best_places(sums, ids, self.k)
         sums, log_probs = sums.gather(-1, places), log_probs.gather(-1, places)
         # A hypothesis that is left out has continuations of its own, which must not be taken.
@@ -257,5 +266,5 @@ def certified_topk(
             return log_probs, ids
         still_open = open_rows.any(-1)
         sentences = still_open.nonzero().squeeze(-1) if sentences is None else sentences[still_open]
-        rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=scores.device)).flatten()
+        rows = query.rows_of(sentences)
         count *= 2

@@ -16,9 +16,8 @@ from unittest import mock
 import torch
 
 from benchmarks.decoding.models import batches
-from benchmarks.harness.ordered import folder_like
+from benchmarks.decoding.trained import load
 from benchmarks.harness.pages import publish
-from benchmarks.harness.process import USER_DIR
 from benchmarks.harness.results import OUTPUT_LAYER, Row, markdown_table, read_json, write_json
 from mhe_nmt import waiting
 from mhe_nmt.heads import budget
@@ -69,18 +68,8 @@ def main() -> None:
 
 def measured(run: Path, options: argparse.Namespace) -> Row:
     """The row of one trained model."""
-    from fairseq import checkpoint_utils, utils
-
-    utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
-    from user_dir.tasks.translation_mhe import TranslationMHETask
-
-    checkpoint = str(run / "checkpoint_best.pt")
-    trained_on = checkpoint_utils.load_checkpoint_to_cpu(checkpoint)["cfg"].task.data
-    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
-        [checkpoint], arg_overrides={"data": str(folder_like(trained_on, options.data))}
-    )
-    candidates = TranslationMHETask(task.cfg, task.source_dictionary, task.target_dictionary)
-    generator = candidates.build_generator([model.eval()], argparse.Namespace(beam=options.beam))
+    model, task, candidates = load(run, options.data)
+    generator = candidates.build_generator([model], argparse.Namespace(beam=options.beam))
     counts = Counts()
     as_on_a_device = mock.patch.object(waiting, "may_wait", return_value=False)
     with torch.no_grad(), as_on_a_device, mock.patch.object(budget, "_one_round", counts.one_round):

@@ -44,8 +44,13 @@ def main() -> None:
     print(*tables(options.results).values())
 
 
-def measured(run: Path, options: argparse.Namespace) -> Row:
-    """The row of one trained model."""
+def load(run: Path, data: Path) -> tuple[Any, Any, Any]:
+    """The model of a run in evaluation mode, its task, and the same task as ``translation_mhe``.
+
+    Args:
+        run: folder with a checkpoint_best.pt.
+        data: fairseq data folder, or its copy in the learned order, whichever the checkpoint has.
+    """
     from fairseq import checkpoint_utils, utils
 
     utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
@@ -54,11 +59,16 @@ def measured(run: Path, options: argparse.Namespace) -> Row:
     checkpoint = str(run / "checkpoint_best.pt")
     trained_on = checkpoint_utils.load_checkpoint_to_cpu(checkpoint)["cfg"].task.data
     (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
-        [checkpoint], arg_overrides={"data": str(folder_like(trained_on, options.data))}
+        [checkpoint], arg_overrides={"data": str(folder_like(trained_on, data))}
     )
-    model.eval()
-    batch = next(batches(task, options.sentences))
     candidates = TranslationMHETask(copy.copy(task.cfg), task.source_dictionary, task.target_dictionary)
+    return model.eval(), task, candidates
+
+
+def measured(run: Path, options: argparse.Namespace) -> Row:
+    """The row of one trained model."""
+    model, task, candidates = load(run, options.data)
+    batch = next(batches(task, options.sentences))
     with torch.no_grad():
         features, _ = model(**batch["net_input"], features_only=True)
         entropy = mean_entropy(model, features[batch["target"] != task.target_dictionary.pad()])

@@ -126,7 +126,7 @@ def best_first_topk(
     visited = 0
     while len(sentences):
         if codec.num_heads > 2 and 2 * visited > space:
-            log_probs[sentences], ids[sentences] = _from_dense(dense, query, sentences)
+            log_probs[sentences], ids[sentences] = from_dense(dense, query, sentences)
             break
         popped = frontier.pop(step)
         for length in range(1, codec.num_heads):
@@ -214,10 +214,9 @@ def _children(
     )
 
 
-def _from_dense(
+def from_dense(
     dense: Callable[[Tensor], Tensor], query: TopKQuery, sentences: Tensor
 ) -> tuple[Tensor, Tensor]:
-    beam = query.scores.size(1)
-    rows = (sentences.unsqueeze(-1) * beam + torch.arange(beam, device=sentences.device)).flatten()
-    log_probs, ids = query.of_rows(dense, rows)
+    """Log-probabilities and ids ``(n, k)`` of ``sentences`` ``(n,)``, from the scores of all labels."""
+    log_probs, ids = query.of_rows(dense, query.rows_of(sentences))
     return query.of_sentences(log_probs, ids, query.scores[sentences])[1:]

@@ -6,6 +6,7 @@ the host waits once for a step. :mod:`.best_first` opens fewer prefixes, but in 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from mhe_nmt import waiting
 from mhe_nmt.codec import LabelCodec
-from mhe_nmt.heads.best_first import Expand
-from mhe_nmt.topk import TopKQuery, best_places
+from mhe_nmt.heads.best_first import Expand, from_dense
+from mhe_nmt.topk import TopKQuery
 
 #: How many prefixes of a sentence the first round opens, over all its hypotheses. Where a round is cheap and
 #: a wait is dear, they are enough for nearly all sentences: with a single hypothesis, the tenth label can be
@@ -45,7 +46,6 @@ def budget_topk(
 
     Arguments and results are those of :func:`mhe_nmt.heads.best_first.best_first_topk`.
     """
-    beam = query.scores.size(1)
     first = FIRST_BUDGET_ON_CPU if waiting.may_wait(query.scores) else FIRST_BUDGET
     budget = max(first, -(-query.k // codec.radix_list[-1]) + 1)
     found = _one_round(codec, first_log_prob, expand, query, budget)
@@ -53,15 +53,13 @@ def budget_topk(
         return found.log_probs, found.ids
     log_probs, ids = found.log_probs, found.ids
     sentences = (~found.complete).nonzero().squeeze(-1)
-    in_sentence = codec.constants.arange(beam, query.scores.device)
     while len(sentences):
         budget *= 2
-        rows = (sentences.unsqueeze(-1) * beam + in_sentence).flatten()
-        part = TopKQuery(query.scores[sentences], query.k, query.num_labels, query.exclude)
-        if 2 * budget * codec.radix_list[-1] >= beam * codec.num_labels:
-            values, places = query.of_rows(dense, rows)
-            log_probs[sentences], ids[sentences] = part.of_sentences(values, places, part.scores)[1:]
+        if 2 * budget * codec.radix_list[-1] >= query.scores.size(1) * codec.num_labels:
+            log_probs[sentences], ids[sentences] = from_dense(dense, query, sentences)
             break
+        rows = query.rows_of(sentences)
+        part = dataclasses.replace(query, scores=query.scores[sentences])
 
         def expand_rows(level: int, places: Tensor, prefixes: Tensor, rows: Tensor = rows) -> Tensor:
             return expand(level, rows.index_select(0, places), prefixes)
@@ -110,13 +108,9 @@ def _one_round(
         ranks = ranks.clamp(max=codec.num_labels - 1)
     labels = codec.labels(ranks)
     ids = (beams.unsqueeze(-1) * codec.num_labels + labels).flatten(1)
-    if query.exclude is not None:
-        sums = query.admitted(sums, labels.flatten(1))
-    places = best_places(sums, ids, query.k)
-    sums = sums.gather(-1, places)
-    log_probs = log_probs.gather(-1, places).masked_fill(sums.isneginf(), -torch.inf)
+    sums, log_probs, ids = query.best(query.admitted(sums, labels.flatten(1)), log_probs, ids)
     if bound is None:
         complete = torch.ones(num_sentences, dtype=torch.bool, device=sums.device)
     else:
         complete = (bound < sums[:, -1]) | bound.isneginf()
-    return _Round(log_probs, ids.gather(-1, places), complete)
+    return _Round(log_probs, ids, complete)

@@ -230,13 +230,12 @@ class CascadeHead(MultiHead):
     def _forward(self, features: Tensor, target: Tensor, ignored: Tensor | None, smooth: bool) -> HeadOutput:
         codec = self.codec
         ranks = codec.ranks(target)
-        prefixes = ranks.div(codec.strides[0], rounding_mode="floor")
+        prefixes = codec.prefixes(ranks, 0)
         total = first_level_terms(codec, self._first_log_prob(features), prefixes, smooth)
         for level in range(1, codec.num_heads):
             inputs = self._inputs(level, features)
-            stride, radix = codec.strides[level], codec.radix_list[level]
-            codes = ranks if stride == 1 else ranks.div(stride, rounding_mode="floor")
-            digits = codes.remainder(radix)
+            codes = codec.prefixes(ranks, level)
+            digits = codes.remainder(codec.radix_list[level])
             if self.conditioning == "digit":
                 logits = self._digit_logits(level, inputs, prefixes)
                 terms = level_terms(codec, level, logits, digits, prefixes, smooth)
@@ -274,20 +273,20 @@ class CascadeHead(MultiHead):
     def _score(self, features: Tensor, labels: Tensor, shared: _Shared) -> Tensor:
         codec = self.codec
         ranks = codec.ranks(labels)
-        prefixes = ranks.div(codec.strides[0], rounding_mode="floor")
+        prefixes = codec.prefixes(ranks, 0)
         total = shared.first_log_prob.gather(-1, prefixes)
         rows = codec.constants.arange(len(features), features.device).unsqueeze(-1)
         for level in range(1, codec.num_heads):
             count = codec.prefix_counts[level - 1]
-            place = None
-            owners, branches = rows.expand_as(prefixes).flatten(), prefixes.flatten()
             if waiting.may_wait(features):
                 # Labels of one row often share their prefix, so each branch of a row is computed once.
                 pairs, place = (rows * count + prefixes).unique(return_inverse=True)
                 owners, branches = pairs.div(count, rounding_mode="floor"), pairs.remainder(count)
+            else:
+                place = None
+                owners, branches = rows.expand_as(prefixes).flatten(), prefixes.flatten()
             log_prob = self._level_log_prob(level, shared.inputs[level].index_select(0, owners), branches)
-            stride = codec.strides[level]
-            codes = ranks if stride == 1 else ranks.div(stride, rounding_mode="floor")
+            codes = codec.prefixes(ranks, level)
             digits = codes.remainder(codec.radix_list[level])
             if place is None:
                 total = total + log_prob.gather(-1, digits.view(-1, 1)).view(digits.shape)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mhe_nmt import waiting
+from mhe_nmt.heads.precision import wide_dtype
 
 _BLOCK = 4096
 """Rows of the weight's gradient that a CPU adds at a time where products are in half precision."""
@@ -31,7 +32,7 @@ class Gradients:
         elif self._of_weight is not None:
             _add_product(self._of_weight, of_logits, rows)
         if self._needs[2]:
-            of_bias = of_logits.sum(0, dtype=sum_dtype(of_logits.dtype))
+            of_bias = of_logits.sum(0, dtype=wide_dtype(of_logits.dtype))
             self._of_bias = of_bias if self._of_bias is None else self._of_bias.add_(of_bias)
 
     def of_inputs(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> list[Tensor | None]:
@@ -41,15 +42,6 @@ class Gradients:
             total if x is None or total is None or total.itemsize <= x.itemsize else total.to(x.dtype)
             for total, x in zip(sums, (features, weight, bias), strict=True)
         ]
-
-
-def sum_dtype(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
-
-
-def is_eager_cpu(tensor: Tensor) -> bool:
-    """Whether memory traffic is what an operation costs, and not its launch."""
-    return waiting.may_wait(tensor)
 
 
 def joined(parts: list[Tensor]) -> Tensor:
@@ -64,7 +56,7 @@ def _add_product(total: Tensor, low: Tensor, rows: Tensor) -> None:
     """
     if low.dtype == total.dtype:
         total.addmm_(low.t(), rows)
-    elif is_eager_cpu(total):
+    elif waiting.may_wait(total):
         # Blocks that stay in the cache until they are added take less memory, and half the time.
         for start in range(0, len(total), _BLOCK):
             total[start : start + _BLOCK].add_(torch.mm(low[:, start : start + _BLOCK].t(), rows))

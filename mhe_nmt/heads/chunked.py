@@ -18,8 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mhe_nmt.heads.chunk_gradients import Gradients, is_eager_cpu, joined, scaled, sum_dtype
-from mhe_nmt.heads.precision import autocast_dtype, autocast_is_on, without_autocast
+from mhe_nmt import waiting
+from mhe_nmt.heads.chunk_gradients import Gradients, joined, scaled
+from mhe_nmt.heads.positions import counted
+from mhe_nmt.heads.precision import (
+    autocast_dtype,
+    autocast_is_on,
+    log_softmax,
+    wide_dtype,
+    without_autocast,
+)
 
 CPU_LOGITS = 1 << 22
 """Logits of a chunk on a CPU, where products are in float32: 16 MB. Twice as many in half precision."""
@@ -88,11 +96,10 @@ def chunked_total(
     dtype = _product_dtype(features, weight)
     if dtype == torch.float16:
         nll, smooth = chunked_terms(features, weight, bias, target, smooth_weight != 0)
-        nll = (nll if ignored is None else nll.masked_fill(ignored, 0.0)).sum()
+        nll = counted(nll, ignored).sum()
         loss = nll_weight * nll
         if smooth is not None:
-            smooth = smooth if ignored is None else smooth.masked_fill(ignored, 0.0)
-            loss = loss + smooth_weight * smooth.sum()
+            loss = loss + smooth_weight * counted(smooth, ignored).sum()
         return loss, nll.detach()
     count = _chunk_count(features, len(weight), dtype)
     needs = tuple(
@@ -129,7 +136,7 @@ def chunked_terms(
     if count == 1 and torch.is_grad_enabled():
         # Autograd may keep a single chunk's log-probabilities: that saves the product that makes them again.
         raw = F.linear(features, weight, bias)
-        log_prob = F.log_softmax(raw.to(sum_dtype(raw.dtype)), dim=-1)
+        log_prob = log_softmax(raw)
         nll = -log_prob.gather(-1, target.unsqueeze(-1)).squeeze(-1)
         return nll, -log_prob.sum(-1) if smooth else None
     if smooth:
@@ -153,7 +160,7 @@ class _Total(torch.autograd.Function):
         count: int,
         needs: tuple[bool, bool, bool],
     ) -> tuple[Tensor, Tensor]:
-        labels, exact = len(weight), sum_dtype(dtype)
+        labels, exact = len(weight), wide_dtype(dtype)
         matrix, offset = weight.to(dtype), None if bias is None else bias.to(dtype)
         kept = None if ignored is None else (~ignored).to(exact)
         at_targets, totals = [], []
@@ -175,10 +182,10 @@ class _Total(torch.autograd.Function):
             del raw, chunk
         ctx.save_for_backward(*gradients.of_inputs(features, weight, bias))
         ctx.dtypes = [x.dtype for x in (features, weight, weight if bias is None else bias)]
-        log_likelihood = _counted_sum(joined(at_targets), ignored)
+        log_likelihood = counted(joined(at_targets), ignored).sum()
         loss = log_likelihood * -nll_weight
         if smooth_weight:
-            loss = loss.sub(_counted_sum(joined(totals), ignored), alpha=smooth_weight)
+            loss = loss.sub(counted(joined(totals), ignored).sum(), alpha=smooth_weight)
         return loss, -log_likelihood
 
     @staticmethod
@@ -223,7 +230,7 @@ class _Terms(torch.autograd.Function):
         of_all = of_target = of_nll
         if of_smooth is not None:
             of_all, of_target = of_nll + len(weight) * of_smooth, of_nll + of_smooth
-        gradients = Gradients(weight, needs, sum_dtype(dtype), count)
+        gradients = Gradients(weight, needs, wide_dtype(dtype), count)
         with without_autocast(features.device):
             for start, end in _bounds(len(features), count):
                 rows, index = features[start:end].to(dtype), target[start:end].unsqueeze(-1)
@@ -250,9 +257,9 @@ class _Softmax(NamedTuple):
 
 def _softmax(raw: Tensor, index: Tensor, total: bool, probs: bool) -> _Softmax:
     """Of logits ``(n, V)``, which may be overwritten, and targets ``(n, 1)``."""
-    exact = sum_dtype(raw.dtype)
-    if not is_eager_cpu(raw):
-        chunk = F.log_softmax(raw, -1, dtype=exact)
+    exact = wide_dtype(raw.dtype)
+    if not waiting.may_wait(raw):
+        chunk = log_softmax(raw)
         at_target, sums = chunk.gather(-1, index), chunk.sum(-1, keepdim=True) if total else None
         return _Softmax(at_target, sums, chunk.exp_() if probs else chunk, None)
     # In place: on a CPU a new chunk costs as much as the work on it, because its pages are new.
@@ -277,7 +284,7 @@ def _of_logits(
     The entry of the target comes by itself, because ``p - 1`` of a ``p`` in half precision is nearly nothing.
     """
     scale = factor if chunk.factor is None else factor * chunk.factor
-    out = chunk.probs if is_eager_cpu(raw) else raw
+    out = chunk.probs if waiting.may_wait(raw) else raw
     if constant is None:
         low = torch.mul(chunk.probs, scale, out=out)
     else:
@@ -290,10 +297,6 @@ def _of_logits(
 def _bounds(positions: int, count: int) -> list[tuple[int, int]]:
     """Starts and ends of ``count`` chunks, nearly equal in size."""
     return [(positions * i // count, positions * (i + 1) // count) for i in range(count)]
-
-
-def _counted_sum(terms: Tensor, ignored: Tensor | None) -> Tensor:
-    return terms.sum() if ignored is None else terms.masked_fill(ignored, 0.0).sum()
 
 
 def _refuse_to_be_differentiated() -> None:

@@ -104,7 +104,7 @@ def grouped_mm_grad_of_rows(grad: Tensor, ends: Tensor, weight: Tensor, width: i
 def grouped_mm_grad_of_weight(grad: Tensor, ends: Tensor, rows: Tensor, width: int) -> Tensor:
     """:func:`grad_of_weight` by ``grouped_mm``, ``(P·width, d)``."""
     blocks = F.grouped_mm(grad.t(), rows, offs=ends)
-    # On some devices the product over no rows is not written (pytorch issue 172439).
+    # On some devices the product over no rows is not written (pytorch/pytorch#172439).
     unused = ends == F.pad(ends[:-1], (1, 0))
     return blocks.masked_fill_(unused.view(-1, 1, 1), 0.0).flatten(0, 1)
 

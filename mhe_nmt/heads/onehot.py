@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mhe_nmt.heads.base import HeadOutput, HeadTotals, OutputHead
 from mhe_nmt.heads.chunked import chunked_terms, chunked_total
-from mhe_nmt.heads.precision import at_least_float32
+from mhe_nmt.heads.precision import log_softmax
 from mhe_nmt.heads.projection import ResidualProjection
 
 
@@ -89,7 +89,7 @@ class OneHotHead(OutputHead):
 
     def _log_prob(self, features: Tensor) -> Tensor:
         features = self._inputs(features)
-        return F.log_softmax(at_least_float32(F.linear(features, self.weight, self.bias)), dim=-1)
+        return log_softmax(F.linear(features, self.weight, self.bias))
 
     def _score(self, features: Tensor, labels: Tensor, shared: Any) -> Tensor:
         return self._log_prob(features).gather(-1, labels)

@@ -12,7 +12,12 @@ from torch import Tensor
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """``tensor`` in float32, or in float64 if it is that already: log-softmax is never taken in half."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return tensor.to(wide_dtype(tensor.dtype))
+
+
+def wide_dtype(dtype: torch.dtype) -> torch.dtype:
+    """float32, or float64 for float64."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def autocast_dtype(tensor: Tensor) -> torch.dtype:
@@ -36,5 +41,4 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 def log_softmax(logits: Tensor) -> Tensor:
     """Log-softmax over the last dimension, at least float32."""
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    return F.log_softmax(logits, dim=-1, dtype=wide)
+    return F.log_softmax(logits, dim=-1, dtype=wide_dtype(logits.dtype))

@@ -135,12 +135,12 @@ class ProductHead(MultiHead):
         else:
             # One product in place of two, at the price of copying weights that are small.
             rows = len(self.weight)
-            bias = F.pad(self.prior.bias, (rows, 0)) if self.bias is None else (self.bias, self.prior.bias)
-            logits = F.linear(
-                features,
-                torch.cat((self.weight, self.prior.weight)),
-                bias if isinstance(bias, Tensor) else torch.cat(bias),
-            )
+            weight = torch.cat((self.weight, self.prior.weight))
+            if self.bias is None:
+                bias = F.pad(self.prior.bias, (rows, 0))
+            else:
+                bias = torch.cat((self.bias, self.prior.bias))
+            logits = F.linear(features, weight, bias)
             digits, prior = at_least_float32(logits).split([rows, self.groups], dim=-1)
             digit_logits, log_prior = self._per_head(digits), log_softmax(prior)
         log_probs = [log_softmax(logits) for logits in digit_logits]

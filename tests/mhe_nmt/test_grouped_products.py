@@ -144,7 +144,7 @@ def test_grouped_mm(
 def test_gradients_of_branches_without_rows_are_zero_whatever_the_kernel_leaves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Some devices do not write them (pytorch issue 172439)."""
+    """Some devices do not write them (pytorch/pytorch#172439)."""
     case = Problem([0, 3, 0, 2, 0], 8, 0, 8, torch.float32)
     real = F.grouped_mm
 
